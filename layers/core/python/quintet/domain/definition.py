@@ -1,0 +1,154 @@
+"""What a job is: a DAG of steps, some of which hold bodies of further steps, as plain immutable data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+
+class OnFailure(StrEnum):
+    """What a step's final failure does to what is around it."""
+
+    FAIL = "fail"
+    SKIP_DEPENDANTS = "skip_dependants"
+    CONTINUE = "continue"
+
+
+class Strategy(StrEnum):
+    """How the delay between attempts grows."""
+
+    FIXED = "fixed"
+    EXPONENTIAL = "exponential"
+    LINEAR = "linear"
+    CUSTOM = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a step is tried, and how long it rests in between (seconds)."""
+
+    max_attempts: int = 1
+    strategy: Strategy = Strategy.EXPONENTIAL
+    initial_delay: float = 1.0
+    max_delay: float | None = None
+    delays: tuple[float, ...] = ()
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepDef:
+    """One step: what it does (kind, config), when it may, and what its failure means."""
+
+    key: str
+    kind: str
+    name: str | None = None
+    depends_on: tuple[str, ...] = ()
+    when: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    retry: RetryPolicy = RetryPolicy()
+    timeout: float | None = None
+    on_failure: OnFailure = OnFailure.FAIL
+    body: tuple["StepDef", ...] = ()
+
+
+class Graph:
+    """The steps of one frame with their edges, indexed both ways."""
+
+    def __init__(self, steps: tuple[StepDef, ...]) -> None:
+        self.steps = steps
+        self.by_key = {step.key: step for step in steps}
+        self.dependants: dict[str, list[str]] = {step.key: [] for step in steps}
+        for step in steps:
+            for needed in step.depends_on:
+                self.dependants[needed].append(step.key)
+
+    @cached_property
+    def bodies(self) -> dict[str, "Graph"]:
+        """The graphs of the steps that hold a body, by key."""
+        return {step.key: Graph(step.body) for step in self.steps if step.body}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job version's whole DAG; `timeout` bounds the run (seconds)."""
+
+    steps: tuple[StepDef, ...]
+    timeout: float | None = None
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The root frame's graph."""
+        return Graph(self.steps)
+
+    def walk(self) -> Iterator[StepDef]:
+        """Every step of the plan, bodies included."""
+        pending = list(reversed(self.steps))
+        while pending:
+            step = pending.pop()
+            yield step
+            pending.extend(reversed(step.body))
+
+
+def plan_to_dict(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON-ready data, defaults left out."""
+    data: dict[str, Any] = {"steps": [_step_to_dict(step) for step in plan.steps]}
+    if plan.timeout is not None:
+        data["timeout"] = plan.timeout
+    return data
+
+
+def plan_from_dict(data: Mapping[str, Any]) -> Plan:
+    """The plan that `plan_to_dict` wrote."""
+    return Plan(tuple(_step_from_dict(step) for step in data["steps"]), data.get("timeout"))
+
+
+def _step_to_dict(step: StepDef) -> dict[str, Any]:
+    data: dict[str, Any] = {"key": step.key, "kind": step.kind, "config": dict(step.config)}
+    if step.name is not None:
+        data["name"] = step.name
+    if step.depends_on:
+        data["depends_on"] = list(step.depends_on)
+    if step.when is not None:
+        data["when"] = step.when
+    if step.retry != RetryPolicy():
+        data["retry"] = {
+            "max_attempts": step.retry.max_attempts,
+            "strategy": str(step.retry.strategy),
+            "initial_delay": step.retry.initial_delay,
+            "max_delay": step.retry.max_delay,
+            "delays": list(step.retry.delays),
+            "jitter": step.retry.jitter,
+        }
+    if step.timeout is not None:
+        data["timeout"] = step.timeout
+    if step.on_failure is not OnFailure.FAIL:
+        data["on_failure"] = str(step.on_failure)
+    if step.body:
+        data["body"] = [_step_to_dict(inner) for inner in step.body]
+    return data
+
+
+def _step_from_dict(data: Mapping[str, Any]) -> StepDef:
+    retry = data.get("retry")
+    return StepDef(
+        key=data["key"],
+        kind=data["kind"],
+        name=data.get("name"),
+        depends_on=tuple(data.get("depends_on", ())),
+        when=data.get("when"),
+        config=data.get("config", {}),
+        retry=RetryPolicy(
+            max_attempts=retry["max_attempts"],
+            strategy=Strategy(retry["strategy"]),
+            initial_delay=retry["initial_delay"],
+            max_delay=retry["max_delay"],
+            delays=tuple(retry["delays"]),
+            jitter=retry["jitter"],
+        )
+        if retry
+        else RetryPolicy(),
+        timeout=data.get("timeout"),
+        on_failure=OnFailure(data.get("on_failure", OnFailure.FAIL)),
+        body=tuple(_step_from_dict(inner) for inner in data.get("body", ())),
+    )

@@ -1,0 +1,77 @@
+"""What can happen to a run: the journal's vocabulary.
+
+An event is written once and never changed. `number` is its place in the run's journal (1, 2, 3, ... without gaps) and what clients
+resume a stream from. Payloads in `data` are JSON, or `{"$ref": ...}` for one kept outside the journal (services/payloads.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+VERSION = 1
+
+
+class EventType(StrEnum):
+    """Every event a journal can hold. Names are stored: never rename, only add."""
+
+    RUN_CREATED = "run.created"  # input, reused {path: payload}
+    RUN_DELAYED = "run.delayed"  # until
+    RUN_QUEUED = "run.queued"  # slots
+    RUN_STARTED = "run.started"  # deadline
+    RUN_WAITING = "run.waiting"
+    RUN_RESUMED = "run.resumed"
+    RUN_PAUSED = "run.paused"
+    RUN_COMPLETED = "run.completed"  # result
+    RUN_FAILED = "run.failed"  # error
+    RUN_TIMED_OUT = "run.timed_out"  # error
+    RUN_CRASHED = "run.crashed"  # error
+    RUN_SYSTEM_FAILED = "run.system_failed"  # error
+    RUN_CANCELED = "run.canceled"  # by, reason
+    RUN_EXPIRED = "run.expired"
+    BURST_CLAIMED = "burst.claimed"  # epoch, slice, retry, invocation
+    STEP_STARTED = "step.started"  # attempt, carried, deadline, total/items for a map
+    STEP_WAITING = "step.waiting"  # for, until, deadline, decision, message, child, ...
+    STEP_COMPLETED = "step.completed"  # result, reused_from
+    STEP_FAILED = "step.failed"  # error, retry_at (absent: final)
+    STEP_SKIPPED = "step.skipped"  # reason
+    STEP_CANCELED = "step.canceled"
+    STEP_PROGRESS = "step.progress"  # done, total, message
+    FRAME_OPENED = "frame.opened"  # index: an iteration of a loop, an item of a map
+    LATE_REFUSED = "late.refused"  # what came too late, and why it was refused
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact of a run; `path` names the step it is about."""
+
+    type: EventType
+    at: datetime
+    path: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """The event as compact JSON-ready data; `at` in milliseconds since 1970."""
+    packed: dict[str, Any] = {"t": str(event.type), "at": to_millis(event.at)}
+    if event.path is not None:
+        packed["p"] = event.path
+    if event.data:
+        packed["d"] = dict(event.data)
+    return packed
+
+
+def event_from_dict(packed: Mapping[str, Any]) -> Event:
+    """The event that `event_to_dict` wrote."""
+    return Event(EventType(packed["t"]), from_millis(packed["at"]), packed.get("p"), packed.get("d", {}))
+
+
+def to_millis(at: datetime) -> int:
+    """Milliseconds since 1970, rounded."""
+    return round(at.timestamp() * 1000)
+
+
+def from_millis(millis: int) -> datetime:
+    """The aware UTC time of that many milliseconds since 1970."""
+    return datetime.fromtimestamp(millis / 1000, UTC)

@@ -1,0 +1,256 @@
+"""Folds a journal into a run's state, one event at a time, at a cost that grows only with the events."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from quintet.domain.definition import Graph, OnFailure, Plan
+from quintet.domain.events import Event, EventType, from_millis
+from quintet.domain.state import Claim, Frame, RunState, StepState, frame_prefix
+from quintet.domain.status import RunStatus, StepStatus
+
+
+def fold(run_id: str, plan: Plan, events: Iterable[Event]) -> RunState:
+    """The state after all the events, from the beginning."""
+    state = RunState(run_id, plan)
+    return extend(state, events)
+
+
+def extend(state: RunState, events: Iterable[Event]) -> RunState:
+    """Applies further events to a state, in place."""
+    for event in events:
+        state.number += 1
+        state.changed_at = event.at
+        _APPLY[event.type](state, event)
+    return state
+
+
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else from_millis(value)
+
+
+# --- the run -----------------------------------------------------------------------------------------------------------------
+
+
+def _created(state: RunState, event: Event) -> None:
+    state.created_at = event.at
+    state.input = event.data.get("input")
+    _open_frame(state, "", state.plan.graph, None, None)
+
+
+def _started(state: RunState, event: Event) -> None:
+    state.status = RunStatus.EXECUTING
+    state.started_at = state.started_at or event.at
+    if "deadline" in event.data:
+        state.deadline = _moment(event.data["deadline"])
+
+
+def _becomes(status: RunStatus) -> Callable[[RunState, Event], None]:
+    def apply(state: RunState, event: Event) -> None:
+        state.status = status
+        if status.terminal:
+            _end(state, event)
+
+    return apply
+
+
+def _end(state: RunState, event: Event) -> None:
+    state.ended_at = event.at
+    state.error = event.data.get("error")
+    state.result = event.data.get("result")
+    state.canceled_by = event.data.get("by")
+    for index in (state.ready, state.running, state.waiting, state.turns, state.timed, state.failing):
+        index.clear()
+
+
+def _claimed(state: RunState, event: Event) -> None:
+    state.claim = Claim(event.data["epoch"], event.data["slice"], event.data["retry"], event.data["invocation"])
+
+
+# --- steps -------------------------------------------------------------------------------------------------------------------
+
+
+def _step(state: RunState, event: Event) -> StepState:
+    if event.path is None:
+        raise ValueError(f"event {event.type} names no step")
+    return state.steps[event.path]
+
+
+def _step_started(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    _leave(state, step)
+    step.status = StepStatus.RUNNING
+    step.attempt = event.data.get("attempt", step.attempt + 1)
+    step.token = state.number
+    step.started_at = step.started_at or event.at
+    step.deadline = _moment(event.data.get("deadline"))
+    step.carried = bool(event.data.get("carried"))
+    step.claim = state.claim
+    step.wait = {}
+    step.error = None
+    if "total" in event.data:
+        step.total, step.items = event.data["total"], event.data.get("items")
+    if step.composite:
+        _drop_frames(state, step)
+        state.turns[step.path] = None
+    else:
+        state.running[step.path] = None
+    if step.deadline:
+        state.timed[step.path] = None
+
+
+def _drop_frames(state: RunState, step: StepState) -> None:
+    """A new attempt of a loop or map begins with no iterations; those of the attempt before leave the state."""
+    for index in range(step.opened + 1):
+        prefix = frame_prefix(step.path, index)
+        state.failing.pop(prefix, None)
+        frame = state.frames.pop(prefix, None)
+        for path in frame.paths if frame else ():
+            inner = state.steps.pop(path)
+            _leave(state, inner)
+            if inner.composite:
+                _drop_frames(state, inner)
+    step.opened = step.closed = step.broken = 0
+
+
+def _step_waiting(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    _leave(state, step)
+    # A step that waits from the beginning makes its attempt by waiting; one that ran first (a child run) is within its attempt.
+    if step.status is not StepStatus.RUNNING:
+        step.attempt += 1
+        step.token = state.number
+    step.status = StepStatus.WAITING
+    step.started_at = step.started_at or event.at
+    step.wait = dict(event.data)
+    step.deadline = _moment(event.data.get("deadline"))
+    state.waiting[step.path] = None
+    if step.deadline:
+        state.timed[step.path] = None
+
+
+def _step_completed(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.result = event.data.get("result")
+    step.reused_from = event.data.get("reused_from")
+    step.attempt = max(step.attempt, 1)
+    step.error = None
+    step.started_at = step.started_at or event.at
+    _settle(state, step, StepStatus.COMPLETED, event)
+
+
+def _step_failed(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.error = event.data.get("error")
+    step.started_at = step.started_at or event.at
+    if "retry_at" in event.data:
+        _leave(state, step)
+        step.status = StepStatus.WAITING
+        step.deadline = None
+        step.wait = {"for": "retry", "until": event.data["retry_at"]}
+        state.waiting[step.path] = None
+        return
+    frame = state.frame_of(step)
+    if step.define.on_failure is OnFailure.FAIL and frame.failed_by is None:
+        frame.failed_by = step.path
+        state.failing[frame.prefix] = None
+    _settle(state, step, StepStatus.FAILED, event)
+
+
+def _step_skipped(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.skip_reason = event.data.get("reason")
+    _settle(state, step, StepStatus.SKIPPED, event)
+
+
+def _step_canceled(state: RunState, event: Event) -> None:
+    _settle(state, _step(state, event), StepStatus.CANCELED, event)
+
+
+def _step_progress(state: RunState, event: Event) -> None:
+    _step(state, event).progress = dict(event.data)
+
+
+def _nothing(state: RunState, event: Event) -> None:
+    """A note for readers: changes no state."""
+
+
+# --- frames ------------------------------------------------------------------------------------------------------------------
+
+
+def _frame_opened(state: RunState, event: Event) -> None:
+    owner = _step(state, event)
+    index: int = event.data["index"]
+    body = state.frame_of(owner).graph.bodies[owner.define.key]
+    owner.opened += 1
+    _open_frame(state, frame_prefix(owner.path, index), body, owner.path, index)
+
+
+def _open_frame(state: RunState, prefix: str, graph: Graph, owner: str | None, index: int | None) -> None:
+    state.frames[prefix] = Frame(prefix, graph, owner, index, open=len(graph.steps))
+    for define in graph.steps:
+        step = StepState(prefix + define.key, define, prefix, unmet=len(define.depends_on))
+        state.steps[step.path] = step
+        if not step.unmet:
+            state.ready[step.path] = None
+
+
+def _leave(state: RunState, step: StepState) -> None:
+    for index in (state.ready, state.running, state.waiting, state.turns, state.timed):
+        index.pop(step.path, None)
+
+
+def _settle(state: RunState, step: StepState, status: StepStatus, event: Event) -> None:
+    _leave(state, step)
+    step.status = status
+    step.ended_at = event.at
+    step.deadline = None
+    step.wait = {}
+    frame = state.frame_of(step)
+    frame.open -= 1
+    for key in frame.graph.dependants[step.define.key]:
+        dependant = state.steps[frame.prefix + key]
+        dependant.unmet -= 1
+        if not dependant.unmet and dependant.status is StepStatus.PENDING:
+            state.ready[dependant.path] = None
+    if not frame.open:
+        _close(state, frame)
+
+
+def _close(state: RunState, frame: Frame) -> None:
+    if frame.owner is None:
+        return
+    state.failing.pop(frame.prefix, None)
+    owner = state.steps[frame.owner]
+    owner.closed += 1
+    owner.broken += frame.failed_by is not None
+    if not owner.status.settled:
+        state.turns[owner.path] = None
+
+
+_APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
+    EventType.RUN_CREATED: _created,
+    EventType.RUN_DELAYED: _becomes(RunStatus.DELAYED),
+    EventType.RUN_QUEUED: _becomes(RunStatus.QUEUED),
+    EventType.RUN_STARTED: _started,
+    EventType.RUN_WAITING: _becomes(RunStatus.WAITING),
+    EventType.RUN_RESUMED: _becomes(RunStatus.EXECUTING),
+    EventType.RUN_PAUSED: _becomes(RunStatus.PAUSED),
+    EventType.RUN_COMPLETED: _becomes(RunStatus.COMPLETED),
+    EventType.RUN_FAILED: _becomes(RunStatus.FAILED),
+    EventType.RUN_TIMED_OUT: _becomes(RunStatus.TIMED_OUT),
+    EventType.RUN_CRASHED: _becomes(RunStatus.CRASHED),
+    EventType.RUN_SYSTEM_FAILED: _becomes(RunStatus.SYSTEM_FAILED),
+    EventType.RUN_CANCELED: _becomes(RunStatus.CANCELED),
+    EventType.RUN_EXPIRED: _becomes(RunStatus.EXPIRED),
+    EventType.BURST_CLAIMED: _claimed,
+    EventType.STEP_STARTED: _step_started,
+    EventType.STEP_WAITING: _step_waiting,
+    EventType.STEP_COMPLETED: _step_completed,
+    EventType.STEP_FAILED: _step_failed,
+    EventType.STEP_SKIPPED: _step_skipped,
+    EventType.STEP_CANCELED: _step_canceled,
+    EventType.STEP_PROGRESS: _step_progress,
+    EventType.FRAME_OPENED: _frame_opened,
+    EventType.LATE_REFUSED: _nothing,
+}

@@ -1,0 +1,56 @@
+"""What an attempt of a step can come to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class StepError:
+    """Why an attempt failed. `type` is a stable name (Timeout, HttpStatus, ...); `retry_after` is in seconds."""
+
+    type: str
+    message: str
+    retryable: bool = True
+    retry_after: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as the journal keeps it."""
+        kept: dict[str, Any] = {"type": self.type, "message": self.message}
+        return {**kept, "details": dict(self.details)} if self.details else kept
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The step is done; `result` is JSON, or None for a step whose result is known elsewhere (a finished wait)."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed; the step's retry policy decides what follows."""
+
+    error: StepError
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Nothing to do until `until`, an answer, or a child's end; `deadline` fails the step. `details` tells readers what it waits for."""
+
+    for_: str
+    until: datetime | None = None
+    deadline: datetime | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """A loop or map begins these iterations or items; none when it only waits for those under way."""
+
+    indexes: tuple[int, ...] = ()
+
+
+Outcome = Completed | Failed | Waits | Opens

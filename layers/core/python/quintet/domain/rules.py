@@ -1,0 +1,191 @@
+"""The decisions: given a run's state, what must happen next. Each rule adds its events to a draft; none does I/O.
+
+A draft applies every event to its state at once, so that each rule sees what the rules before it decided. When its append loses
+against another writer, the draft is thrown away and the decisions are taken again on the new state.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from quintet.domain import retry
+from quintet.domain.definition import OnFailure
+from quintet.domain.events import Event, EventType, from_millis, to_millis
+from quintet.domain.fold import extend
+from quintet.domain.outcome import StepError
+from quintet.domain.state import Claim, Frame, RunState, StepState, frame_prefix
+from quintet.domain.status import RunStatus, StepStatus
+
+TIMEOUT = StepError("Timeout", "the step's time is over")
+CRASHED = StepError("Crashed", "the attempt was lost with the process that ran it")
+
+
+class Draft:
+    """Events decided but not yet in the journal, already applied to the state."""
+
+    def __init__(self, state: RunState, now: datetime) -> None:
+        self.state = state
+        self.now = now
+        self.base = state.number
+        self.events: list[Event] = []
+
+    def add(self, type_: EventType, path: str | None = None, /, **data: Any) -> None:
+        """Decides one event."""
+        event = Event(type_, self.now, path, {key: value for key, value in data.items() if value is not None})
+        extend(self.state, (event,))
+        self.events.append(event)
+
+
+def fence(state: RunState, path: str, token: int) -> str | None:
+    """Why an attempt's outcome comes too late, or None when it still counts. Prevents the race of an old attempt against a new one."""
+    step = state.steps.get(path)
+    if state.status.terminal:
+        return f"the run is {state.status}"
+    if step is None:
+        return "the step is no longer part of the run"
+    if step.status.settled:
+        return f"the step is {step.status}"
+    if step.token != token:
+        return f"attempt {step.attempt} is the live one"
+    return None
+
+
+def fail(draft: Draft, path: str, error: StepError, chance: float = 0.5) -> None:
+    """Fails an attempt: for a while, when its policy allows another attempt, or for good."""
+    step = draft.state.steps[path]
+    cancel_inside(draft, step)
+    delay = retry.delay(step.define.retry, step.attempt, chance, error.retry_after) if error.retryable else None
+    retry_at = None if delay is None else to_millis(draft.now + timedelta(seconds=delay))
+    draft.add(EventType.STEP_FAILED, path, error=error.to_dict(), attempt=step.attempt, retry_at=retry_at)
+
+
+def cancel_inside(draft: Draft, owner: StepState) -> None:
+    """Cancels what is unsettled in the frames of a loop or map."""
+    if owner.composite:
+        for index in range(owner.opened + 1):
+            if frame := draft.state.frames.get(frame_prefix(owner.path, index)):
+                cancel_frame(draft, frame)
+
+
+def cancel_frame(draft: Draft, frame: Frame) -> None:
+    """Cancels every unsettled step of a frame, innermost first."""
+    for path in list(frame.paths):
+        step = draft.state.steps[path]
+        if not step.status.settled:
+            cancel_inside(draft, step)
+            draft.add(EventType.STEP_CANCELED, path)
+
+
+def crash_lost(draft: Draft, claim: Claim, pure: frozenset[str]) -> None:
+    """Fails the attempts that an earlier claim left in flight; a `pure` kind just runs again. Prevents two live attempts of a step.
+
+    Carried attempts live in an invocation of their own and answer by themselves or by their deadline.
+    """
+    state = draft.state
+    for path in list(state.running):
+        step = state.steps[path]
+        if step.carried or step.claim == claim:
+            continue
+        if step.define.kind in pure:
+            draft.add(EventType.STEP_STARTED, path, attempt=step.attempt)
+        else:
+            fail(draft, path, CRASHED)
+
+
+def overdue(draft: Draft) -> None:
+    """Ends what is past its deadline: the run first, then steps; and completes the waits whose time has come."""
+    state = draft.state
+    if state.deadline and draft.now >= state.deadline:
+        cancel_frame(draft, state.root)
+        draft.add(EventType.RUN_TIMED_OUT, error={"type": "Timeout", "message": "the run's time is over"})
+        return
+    for path in list(state.timed):
+        deadline = state.steps[path].deadline if path in state.timed else None
+        if deadline and draft.now >= deadline:
+            fail(draft, path, TIMEOUT)
+    for path in list(state.waiting):
+        wait = state.steps[path].wait
+        if wait.get("for") == "time" and draft.now >= from_millis(wait["until"]):
+            draft.add(EventType.STEP_COMPLETED, path, result={})
+
+
+def due_retries(state: RunState, now: datetime) -> Iterator[str]:
+    """The steps whose rest between attempts is over."""
+    for path in list(state.waiting):
+        wait = state.steps[path].wait
+        if wait.get("for") == "retry" and now >= from_millis(wait["until"]):
+            yield path
+
+
+def collapse(draft: Draft) -> None:
+    """Ends the frames in which a step failed for good: the rest of an iteration is canceled, a failed root ends the run."""
+    state = draft.state
+    while state.failing:
+        prefix = next(iter(state.failing))
+        frame = state.frames[prefix]
+        cancel_frame(draft, frame)
+        state.failing.pop(prefix, None)
+        if frame.owner is None:
+            failed = state.steps[frame.failed_by or ""]
+            draft.add(EventType.RUN_FAILED, error={**(failed.error or {}), "step": failed.path})
+            return
+
+
+def skip_blocked(draft: Draft) -> None:
+    """Skips the ready steps that can't run because of what became of their dependencies."""
+    state = draft.state
+    found = True
+    while found:
+        found = False
+        for path in list(state.ready):
+            if reason := blocked(state, state.steps[path]):
+                draft.add(EventType.STEP_SKIPPED, path, reason=reason)
+                found = True
+
+
+def blocked(state: RunState, step: StepState) -> str | None:
+    """Why a step whose dependencies have all settled is skipped, or None when it can run.
+
+    A failed dependency blocks unless its policy is `continue`, and so does one that was skipped for that reason; dependencies skipped by
+    their own condition block only when none is left that did run.
+    """
+    needed = [state.steps[step.prefix + key] for key in step.define.depends_on]
+    for dependency in needed:
+        if dependency.status is StepStatus.FAILED and dependency.define.on_failure is not OnFailure.CONTINUE:
+            return "upstream_failed"
+        if dependency.status is StepStatus.CANCELED or dependency.skip_reason == "upstream_failed":
+            return "upstream_failed"
+    if needed and all(dependency.status is StepStatus.SKIPPED for dependency in needed):
+        return "upstream_skipped"
+    return None
+
+
+def conclude(draft: Draft) -> None:
+    """Completes the run when every root step has settled."""
+    if not draft.state.root.open and not draft.state.status.terminal:
+        draft.add(EventType.RUN_COMPLETED)
+
+
+def cancel_run(draft: Draft, by: str, reason: str | None = None) -> None:
+    """Cancels the run and everything in it that hasn't settled."""
+    cancel_frame(draft, draft.state.root)
+    draft.add(EventType.RUN_CANCELED, by=by, reason=reason)
+
+
+def next_moment(state: RunState) -> datetime | None:
+    """When time alone will next change this run, or None when only something from outside can."""
+    moments = [state.deadline] if state.deadline else []
+    moments += [deadline for path in state.timed if (deadline := state.steps[path].deadline)]
+    moments += [from_millis(until) for path in state.waiting if (until := state.steps[path].wait.get("until"))]
+    return min(moments, default=None)
+
+
+def outputs(state: RunState) -> dict[str, Any]:
+    """The stored results of the root steps nothing depends on: what the run as a whole produced."""
+    graph = state.plan.graph
+    return {step.key: state.steps[step.key].result for step in graph.steps if not graph.dependants[step.key]}
+
+
+def resting_status(state: RunState) -> RunStatus:
+    """What a run is called while no burst drives it: executing when an attempt is in flight elsewhere, else waiting."""
+    return RunStatus.EXECUTING if state.running else RunStatus.WAITING

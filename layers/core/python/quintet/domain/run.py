@@ -1,0 +1,66 @@
+"""A run as lists and the five APIs see it, without its journal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from quintet.domain.status import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """How a run began: `type` manual | schedule | webhook | event; the source names who or what asked."""
+
+    type: str = "manual"
+    source_type: str = "api"
+    source_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The attempt of another run's step that waits for this one."""
+
+    run_id: str
+    path: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place under a cap: at most `limit` active runs hold the slot called `name`."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run's item says of it; rewritten only together with the event that changes it."""
+
+    id: str
+    project: str
+    job_id: str
+    version: int
+    version_id: str
+    status: RunStatus
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: Mapping[str, Any] | None = None
+    trigger: Trigger = Trigger()
+    concurrency_key: str | None = None
+    external_id: str | None = None
+    parent: Parent | None = None
+    slots: tuple[Slot, ...] = ()
+    priority: int = 0
+    depth: int = 0
+    """How many runs stand above this one, parent by parent."""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end, None while either is missing."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()

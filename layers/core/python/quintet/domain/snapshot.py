@@ -1,0 +1,121 @@
+"""A run's state as JSON and back, so that a long journal needs not be folded from its beginning."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from quintet.domain.definition import Graph, Plan
+from quintet.domain.events import from_millis, to_millis
+from quintet.domain.state import Claim, Frame, RunState, StepState
+from quintet.domain.status import RunStatus, StepStatus
+
+FIRST_AT = 256
+"""No snapshot is worth its write before this many events."""
+
+
+def worth_keeping(number: int, kept: int) -> bool:
+    """True when half of the journal lies after the last snapshot: snapshots then cost O(events) in all, and so does a fold."""
+    return number >= FIRST_AT and number >= 2 * kept
+
+
+def to_dict(state: RunState) -> dict[str, Any]:
+    """The state as JSON-ready data; the plan isn't in it."""
+    return {
+        "number": state.number,
+        "status": str(state.status),
+        "times": [
+            _out(t) for t in (state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline)
+        ],
+        "input": state.input,
+        "result": state.result,
+        "error": state.error,
+        "canceled_by": state.canceled_by,
+        "claim": _claim_out(state.claim),
+        "frames": [[f.prefix, f.owner, f.index, f.open, f.failed_by] for f in state.frames.values()],
+        "steps": [_step_out(step) for step in state.steps.values()],
+        "indexes": [list(index) for index in _indexes(state)],
+    }
+
+
+def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
+    """The state that `to_dict` wrote."""
+    state = RunState(run_id, plan, RunStatus(data["status"]), data["number"])
+    times = [_in(value) for value in data["times"]]
+    state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline = times
+    state.input, state.result, state.error = data["input"], data["result"], data["error"]
+    state.canceled_by, state.claim = data["canceled_by"], Claim(*data["claim"])
+    for prefix, owner, index, open_, failed_by in data["frames"]:
+        graph = plan.graph if owner is None else _body(state, owner)
+        state.frames[prefix] = Frame(prefix, graph, owner, index, open_, failed_by)
+        for step in graph.steps:
+            state.steps[prefix + step.key] = StepState(prefix + step.key, step, prefix, len(step.depends_on))
+    for packed in data["steps"]:
+        _step_in(state, packed)
+    for index, paths in zip(_indexes(state), data["indexes"], strict=True):
+        index.update(dict.fromkeys(paths))
+    return state
+
+
+def _body(state: RunState, owner: str) -> Graph:
+    step = state.steps[owner]
+    return state.frames[step.prefix].graph.bodies[step.define.key]
+
+
+def _indexes(state: RunState) -> tuple[dict[str, None], ...]:
+    return (state.ready, state.running, state.waiting, state.turns, state.timed, state.failing)
+
+
+def _out(moment: datetime | None) -> int | None:
+    return None if moment is None else to_millis(moment)
+
+
+def _in(millis: int | None) -> datetime | None:
+    return None if millis is None else from_millis(millis)
+
+
+def _claim_out(claim: Claim) -> list[Any]:
+    return [claim.epoch, claim.slice, claim.retry, claim.invocation]
+
+
+_PLAIN = (
+    "attempt",
+    "token",
+    "result",
+    "error",
+    "skip_reason",
+    "carried",
+    "reused_from",
+    "progress",
+    "items",
+    "total",
+    "opened",
+    "closed",
+    "broken",
+)
+
+
+def _step_out(step: StepState) -> list[Any]:
+    plain = {name: getattr(step, name) for name in _PLAIN}
+    extras = {name: value for name, value in plain.items() if value is not None and value is not False}
+    if step.wait:
+        extras["wait"] = dict(step.wait)
+    if step.claim != Claim():
+        extras["claim"] = _claim_out(step.claim)
+    return [
+        step.path,
+        str(step.status),
+        step.unmet,
+        _out(step.started_at),
+        _out(step.ended_at),
+        _out(step.deadline),
+        extras,
+    ]
+
+
+def _step_in(state: RunState, packed: list[Any]) -> None:
+    path, status, unmet, started, ended, deadline, extras = packed
+    step = state.steps[path]
+    step.status, step.unmet = StepStatus(status), unmet
+    step.started_at, step.ended_at, step.deadline = _in(started), _in(ended), _in(deadline)
+    for name, value in extras.items():
+        setattr(step, name, Claim(*value) if name == "claim" else value)

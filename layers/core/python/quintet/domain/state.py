@@ -1,0 +1,138 @@
+"""What a run is at one moment: the accumulator that the journal is folded into.
+
+A *frame* is one enactment of a list of steps: the run's own steps are the root frame (prefix ""); each iteration of a loop and each
+item of a map opens a frame of the step's body. A step's *path* is its frame's prefix and its key: `load`, `poll[3].fetch`
+(third iteration), `each[0].clean` (first item).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from quintet.domain.definition import Graph, Plan, StepDef
+from quintet.domain.status import RunStatus, StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which invocation drives the run: the fencing token, ordered by `rank`; of two invocations of one rank the first to claim wins."""
+
+    epoch: int = 0
+    slice: int = 0
+    retry: int = 0
+    invocation: str = ""
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """A claim of a higher rank takes over from a lower one."""
+        return (self.epoch, self.slice, self.retry)
+
+
+@dataclass(slots=True)
+class StepState:
+    """One step of one frame. `token` is the number of the event that began the live attempt: unique in the run, what outcomes are
+    fenced by (attempts of a loop's body count anew in every attempt of the loop)."""
+
+    path: str
+    define: StepDef
+    prefix: str
+    unmet: int
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    token: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    deadline: datetime | None = None
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    skip_reason: str | None = None
+    wait: Mapping[str, Any] = field(default_factory=dict)
+    carried: bool = False
+    claim: Claim = Claim()
+    reused_from: str | None = None
+    progress: Mapping[str, Any] | None = None
+    items: Any = None
+    total: int | None = None
+    opened: int = 0
+    closed: int = 0
+    broken: int = 0
+
+    @property
+    def composite(self) -> bool:
+        """True for a step that holds a body (loop, map)."""
+        return bool(self.define.body)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One enactment of a list of steps; `open` counts the steps not settled yet."""
+
+    prefix: str
+    graph: Graph
+    owner: str | None
+    index: int | None
+    open: int
+    failed_by: str | None = None
+
+    @property
+    def paths(self) -> Iterator[str]:
+        """The paths of this frame's steps, as written."""
+        return (self.prefix + step.key for step in self.graph.steps)
+
+
+@dataclass(slots=True)
+class RunState:
+    """The fold of a run's journal up to event `number`.
+
+    The indexes hold paths, in order: `ready` (dependencies settled), `running` (an attempt in flight), `waiting` (for time, an answer, a
+    child run, a retry), `turns` (loops and maps whose next move is due), `timed` (has a deadline), `failing` (prefixes of frames to end).
+    """
+
+    run_id: str
+    plan: Plan
+    status: RunStatus = RunStatus.QUEUED
+    number: int = 0
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    changed_at: datetime | None = None
+    deadline: datetime | None = None
+    input: Any = None
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    canceled_by: str | None = None
+    claim: Claim = Claim()
+    steps: dict[str, StepState] = field(default_factory=dict)
+    frames: dict[str, Frame] = field(default_factory=dict)
+    ready: dict[str, None] = field(default_factory=dict)
+    running: dict[str, None] = field(default_factory=dict)
+    waiting: dict[str, None] = field(default_factory=dict)
+    turns: dict[str, None] = field(default_factory=dict)
+    timed: dict[str, None] = field(default_factory=dict)
+    failing: dict[str, None] = field(default_factory=dict)
+
+    def frame_of(self, step: StepState) -> Frame:
+        """The frame a step belongs to."""
+        return self.frames[step.prefix]
+
+    def inside(self, owner: str, index: int) -> Frame | None:
+        """The frame of a loop's iteration or a map's item."""
+        return self.frames.get(frame_prefix(owner, index))
+
+    @property
+    def root(self) -> Frame:
+        """The frame of the run's own steps."""
+        return self.frames[""]
+
+    def counts(self) -> dict[StepStatus, int]:
+        """How many root steps stand in each status."""
+        found = dict.fromkeys(StepStatus, 0)
+        for path in self.root.paths:
+            found[self.steps[path].status] += 1
+        return found
+
+
+def frame_prefix(owner: str, index: int) -> str:
+    """What the paths inside an iteration or item begin with."""
+    return f"{owner}[{index}]."

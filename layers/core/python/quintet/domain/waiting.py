@@ -1,0 +1,45 @@
+"""Answers why a run is waiting."""
+
+from typing import Any
+
+from quintet.domain.events import from_millis
+from quintet.domain.run import Run
+from quintet.domain.state import RunState
+from quintet.domain.status import RunStatus
+
+
+def reasons(run: Run, state: RunState) -> list[dict[str, Any]]:
+    """One entry for each thing the run waits for: reason, step (path or None), since, until (times or None), detail (a sentence)."""
+    if state.status.terminal:
+        return []
+    if state.status is RunStatus.DELAYED:
+        return [_entry("delayed", None, run.created_at, None, "the run is to start later")]
+    if state.status is RunStatus.QUEUED:
+        held = ", ".join(f"{slot.name.rsplit('#', 1)[-1]!r} (at most {slot.limit})" for slot in run.slots)
+        return [_entry("concurrency", None, run.created_at, None, f"another run holds {held}")]
+    if state.status is RunStatus.PAUSED:
+        return [_entry("paused", None, state.changed_at, None, "the run is paused")]
+    return [_step_entry(state, path) for path in state.waiting]
+
+
+def _step_entry(state: RunState, path: str) -> dict[str, Any]:
+    step = state.steps[path]
+    wait = step.wait
+    until = from_millis(wait["until"]) if "until" in wait else step.deadline
+    match wait.get("for"):
+        case "retry":
+            failed = (step.error or {}).get("message", "an error")
+            detail = f"attempt {step.attempt} failed ({failed}); attempt {step.attempt + 1} comes"
+        case "input":
+            detail = wait.get("message") or "a person's answer"
+        case "child":
+            detail = f"run {wait.get('child')} to end"
+        case "time":
+            detail = "the wait's time to pass"
+        case other:
+            detail = str(other)
+    return _entry(str(wait.get("for")), path, step.started_at, until, detail)
+
+
+def _entry(reason: str, step: str | None, since: Any, until: Any, detail: str) -> dict[str, Any]:
+    return {"reason": reason, "step": step, "since": since, "until": until, "detail": detail}
