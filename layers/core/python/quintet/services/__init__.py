@@ -1,0 +1,1 @@
+"""The use cases: what Quintet does, over ports. Standard library and domain only."""

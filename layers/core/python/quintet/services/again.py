@@ -1,0 +1,83 @@
+"""Retries a run as a new run that takes over what still holds of the old one."""
+
+from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
+from quintet.domain.events import Event, EventType
+from quintet.domain.graph import topological
+from quintet.domain.run import Run, Trigger
+from quintet.domain.state import RunState
+from quintet.domain.status import StepStatus
+from quintet.services.journal import Journal
+from quintet.services.payloads import Payloads
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.world import Clock
+from quintet.services.trigger import TriggerRun
+
+MODES = ("from_failed", "from_step", "full")
+
+
+class RetryRun:
+    """Starts a run over, from its failures, from a step, or whole."""
+
+    def __init__(self, journal: Journal, jobs: Jobs, trigger: TriggerRun, payloads: Payloads, clock: Clock) -> None:
+        self._journal = journal
+        self._jobs = jobs
+        self._trigger = trigger
+        self._payloads = payloads
+        self._clock = clock
+
+    def __call__(self, project: str, run_id: str, mode: str = "from_failed", step_key: str | None = None) -> Run:
+        """The new run, on the old run's version and input. Raises NotFound, Conflict (not ended), Invalid (mode, step)."""
+        opened = self._journal.open(run_id)
+        run, state = opened.run, opened.state
+        if run.project != project:
+            raise NotFound("no such run")
+        if mode not in MODES:
+            raise Invalid([Problem(("mode",), f"must be one of {', '.join(MODES)}", "literal_error")])
+        if mode == "from_step" and (step_key is None or step_key not in state.plan.graph.by_key):
+            message = "Field required" if step_key is None else f"unknown step {step_key!r}"
+            raise Invalid([Problem(("stepKey",), message, "missing" if step_key is None else "value_error")])
+        if not run.status.terminal:
+            raise Conflict(f"run is still {run.status}; only an ended run can be retried")
+        job = self._jobs.at_version(run.project, run.job_id, run.version)
+        return self._trigger(
+            job,
+            input=self._payloads.get(state.input),
+            trigger=Trigger("manual", "run", run.id),
+            concurrency_key=run.concurrency_key,
+            reused=self._reused(run, state, mode, step_key),
+        )
+
+    def _reused(self, run: Run, state: RunState, mode: str, step_key: str | None) -> list[Event]:
+        if mode == "full":
+            return []
+        again = downstream(state, {step_key} if mode == "from_step" and step_key else unfinished(state))
+        now = self._clock.now()
+        return [
+            Event(EventType.STEP_COMPLETED, now, step.key, _taken(state, step.key, run.id))
+            for step in topological(state.plan.steps)
+            if step.key not in again and state.steps[step.key].status is StepStatus.COMPLETED
+        ]
+
+
+def _taken(state: RunState, key: str, run_id: str) -> dict[str, object]:
+    result = state.steps[key].result
+    taken: dict[str, object] = {"reused_from": run_id}
+    return taken if result is None else {**taken, "result": result}
+
+
+def unfinished(state: RunState) -> set[str]:
+    """The root steps that neither completed nor were skipped."""
+    done = (StepStatus.COMPLETED, StepStatus.SKIPPED)
+    return {step.key for step in state.plan.steps if state.steps[step.key].status not in done}
+
+
+def downstream(state: RunState, keys: set[str]) -> set[str]:
+    """The steps and all that depend on them, directly or not."""
+    found: set[str] = set()
+    pending = list(keys)
+    while pending:
+        key = pending.pop()
+        if key not in found:
+            found.add(key)
+            pending.extend(state.plan.graph.dependants[key])
+    return found

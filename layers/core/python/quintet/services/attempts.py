@@ -1,0 +1,181 @@
+"""Starts steps, enacts attempts and books what became of them: the same for a burst and for a carrier."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from quintet.domain import rules
+from quintet.domain.events import EventType, to_millis
+from quintet.domain.outcome import Failed, Outcome, StepError
+from quintet.domain.rules import Draft
+from quintet.domain.run import Run
+from quintet.domain.state import RunState, StepState
+from quintet.services.payloads import Payloads
+from quintet.services.ports.steps import Composite, ExpressionFailed, Expressions, StepCall, StepKind, StepKinds
+from quintet.services.ports.world import Clock, Ids, LogEntry, Logs
+from quintet.services.scope import Scopes
+from quintet.services.settling import Settling
+
+INLINE_SECONDS = 60.0
+"""A step that may take longer is carried outside the burst."""
+
+CARRIER_GRACE = 30.0
+"""Seconds a carrier may be late beyond its step's timeout before the attempt counts as lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An effectful attempt whose start is about to be in the journal; `enact` does it."""
+
+    path: str
+    token: int
+    carried: bool
+    enact: Callable[[], Outcome]
+
+
+class Attempts:
+    """What happens to one step at a time."""
+
+    def __init__(
+        self,
+        kinds: StepKinds,
+        expressions: Expressions,
+        payloads: Payloads,
+        settling: Settling,
+        logs: Logs,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._kinds = kinds
+        self._pure = frozenset(name for name in kinds if kinds[name].pure)
+        self._expressions = expressions
+        self._payloads = payloads
+        self._settling = settling
+        self._scopes = Scopes(payloads)
+        self._logs = logs
+        self._clock = clock
+        self._ids = ids
+
+    @property
+    def pure_kinds(self) -> frozenset[str]:
+        """The kinds whose lost attempts simply run again."""
+        return self._pure
+
+    def effectful(self, step: StepState) -> bool:
+        """True when starting the step takes a place in the pool."""
+        return not (self._kinds[step.define.kind].pure or step.composite)
+
+    def start(self, draft: Draft, run: Run, path: str, inline_seconds: float) -> Attempt | None:
+        """Decides a ready step: skipped by its condition, done at once (pure), waiting, or an attempt to enact once committed."""
+        step = draft.state.steps[path]
+        kind = self._kinds[step.define.kind]
+        try:
+            if step.attempt == 0 and not self._wanted(draft.state, run, step):
+                draft.add(EventType.STEP_SKIPPED, path, reason="condition")
+                return None
+            call = self._call(draft.state, run, step, kind, draft.now, starts=True)
+            items = kind.items(call) if step.composite else None  # type: ignore[attr-defined]  # composite kinds have it
+        except ExpressionFailed as failure:
+            draft.add(EventType.STEP_STARTED, path, attempt=step.attempt + 1)
+            rules.fail(draft, path, StepError("ExpressionFailed", str(failure), retryable=False))
+            return None
+        if kind.pure:
+            outcome = self._settling.keep(kind.enact(call))
+            if isinstance(outcome, Failed):
+                draft.add(EventType.STEP_STARTED, path, attempt=call.attempt)
+            self._settling.settle(draft, path, outcome)
+            return None
+        if step.composite:
+            self._start_composite(draft, step, items)
+            return None
+        return self._start_effect(draft, step, kind, call, inline_seconds)
+
+    def _wanted(self, state: RunState, run: Run, step: StepState) -> bool:
+        condition = step.define.when
+        if condition is None:
+            return True
+        scope = self._scopes.of(run, state, step, self._expressions.reads("{% " + condition + " %}"))
+        return bool(self._expressions.evaluate(condition, scope))
+
+    def _call(
+        self, state: RunState, run: Run, step: StepState, kind: StepKind, now: datetime, *, starts: bool = False
+    ) -> StepCall:
+        rendered = {key: value for key, value in step.define.config.items() if key not in kind.raw}
+        scope = self._scopes.of(run, state, step, self._expressions.reads(rendered))
+        scope["attempt"] = step.attempt + starts
+        raw = {key: value for key, value in step.define.config.items() if key in kind.raw}
+        timeout = step.define.timeout or kind.default_timeout
+
+        def log(level: str, message: str) -> None:
+            self._logs.write(run.id, [LogEntry(self._ids.new(), self._clock.now(), step.path, level, message)])
+
+        attempt = step.attempt + starts
+        return StepCall(
+            run=run,
+            step=step,
+            attempt=attempt,
+            # The event that starts an attempt comes next in the journal, so its number is known before it is added.
+            token=state.number + 1 if starts else step.token,
+            config={**self._expressions.render(rendered, scope), **raw},
+            scope=lambda: {**self._scopes.of(run, state, step, None), "attempt": attempt},
+            timeout=timeout,
+            now=now,
+            log=log,
+            results=lambda index: self._scopes.inside(state, step.path, index),
+        )
+
+    def _start_composite(self, draft: Draft, step: StepState, items: list[Any] | None) -> None:
+        deadline = (
+            None if step.define.timeout is None else to_millis(draft.now + timedelta(seconds=step.define.timeout))
+        )
+        total = None if items is None else len(items)
+        kept = None if items is None else self._payloads.put(items)
+        draft.add(
+            EventType.STEP_STARTED, step.path, attempt=step.attempt + 1, deadline=deadline, total=total, items=kept
+        )
+
+    def _start_effect(
+        self, draft: Draft, step: StepState, kind: StepKind, call: StepCall, inline_seconds: float
+    ) -> Attempt:
+        carried = call.timeout > min(INLINE_SECONDS, inline_seconds)
+        deadline = draft.now + timedelta(seconds=call.timeout + CARRIER_GRACE)
+        draft.add(
+            EventType.STEP_STARTED,
+            step.path,
+            attempt=step.attempt + 1,
+            carried=carried or None,
+            deadline=to_millis(deadline),
+        )
+        return Attempt(step.path, step.token, carried, self._bound(kind, call))
+
+    def _bound(self, kind: StepKind, call: StepCall) -> Callable[[], Outcome]:
+        # The scope is read now: the state goes on changing under the burst while the attempt runs beside it.
+        scope = call.scope() if kind.sees_scope else {}
+        fixed = replace(call, scope=lambda: scope, results=lambda _index: {})
+        return lambda: self._settling.keep(kind.enact(fixed))
+
+    def enact_carried(self, run: Run, state: RunState, path: str) -> Outcome:
+        """Does the attempt that is in flight for a step, in a carrier."""
+        step = state.steps[path]
+        kind = self._kinds[step.define.kind]
+        try:
+            call = self._call(state, run, step, kind, self._clock.now())
+        except ExpressionFailed as failure:
+            return Failed(StepError("ExpressionFailed", str(failure), retryable=False))
+        return self._settling.keep(kind.enact(call))
+
+    def turn(self, draft: Draft, run: Run, path: str) -> None:
+        """Lets a loop or map make its next move."""
+        step = draft.state.steps[path]
+        kind = self._kinds[step.define.kind]
+        draft.state.turns.pop(path, None)
+        try:
+            outcome = self._composite(kind).turn(self._call(draft.state, run, step, kind, draft.now))
+        except ExpressionFailed as failure:
+            outcome = Failed(StepError("ExpressionFailed", str(failure), retryable=False))
+        self._settling.settle(draft, path, self._settling.keep(outcome))
+
+    @staticmethod
+    def _composite(kind: StepKind) -> Composite:
+        return kind  # type: ignore[return-value]  # definitions are checked: only loop and map hold bodies

@@ -1,0 +1,40 @@
+"""Starts the run that a step of another run calls."""
+
+from typing import Any
+
+from quintet.domain.errors import Conflict, NotFound
+from quintet.domain.run import Parent, Run, Trigger
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.steps import StepCall
+from quintet.services.trigger import TriggerRun
+
+MAX_DEPTH = 16
+
+
+class TooDeep(Conflict):
+    """Runs call runs more than MAX_DEPTH deep: most likely a job that calls itself."""
+
+
+class StartChild:
+    """Triggers a job of the same project on a step's behalf, once for each attempt, however often it is asked."""
+
+    def __init__(self, jobs: Jobs, trigger: TriggerRun) -> None:
+        self._jobs = jobs
+        self._trigger = trigger
+
+    def __call__(self, call: StepCall, job_id: str, input: Any) -> str:  # noqa: A002  # as everywhere
+        """The child run's id. Raises NotFound, TooDeep."""
+        if call.run.depth >= MAX_DEPTH:
+            raise TooDeep(f"runs call runs more than {MAX_DEPTH} deep")
+        job = self._jobs.get(call.run.project, job_id)
+        if job.status != "active":
+            raise NotFound(f"{job.name!r} is not active")
+        child: Run = self._trigger(
+            job,
+            input=input,
+            trigger=Trigger("event", "run", call.run.id),
+            parent=Parent(call.run.id, call.step.path, call.token) if call.config.get("wait") is not False else None,
+            depth=call.run.depth + 1,
+            guard=f"child#{call.run.id}#{call.step.path}#{call.token}",
+        )
+        return child.id

@@ -1,0 +1,148 @@
+"""What follows when a run ends, and how queued runs come in: admission, parents, children."""
+
+from quintet.domain import rules
+from quintet.domain.errors import AppendConflict, Conflict, NotFound
+from quintet.domain.events import EventType, to_millis
+from quintet.domain.outcome import Completed, Failed, Outcome, StepError
+from quintet.domain.rules import Draft
+from quintet.domain.run import Run
+from quintet.domain.state import RunState
+from quintet.domain.status import RunStatus
+from quintet.services.journal import Journal, OpenRun, as_run
+from quintet.services.payloads import Payloads
+from quintet.services.ports.runs import Runs, SlotTaken
+from quintet.services.ports.world import Bursts, Clock
+from quintet.services.scope import Scopes
+from quintet.services.settling import Settling
+from quintet.services.terms import LEASE
+
+
+class Endings:
+    """Passes a run's end on: its slots to the next in the queue, its result to the step that waits for it."""
+
+    def __init__(
+        self, runs: Runs, journal: Journal, settling: Settling, payloads: Payloads, bursts: Bursts, clock: Clock
+    ) -> None:
+        self._runs = runs
+        self._journal = journal
+        self._settling = settling
+        self._payloads = payloads
+        self._bursts = bursts
+        self._clock = clock
+
+    def after(self, run: Run, state: RunState) -> None:
+        """Everything that follows a run's end; the sweep repeats what a crash in here leaves undone."""
+        for slot in run.slots:
+            self.admit_next(slot.name)
+        if run.parent is not None:
+            self.tell_parent(run, state)
+
+    # --- admission -----------------------------------------------------------------------------------------------------------
+
+    def admit_next(self, slot: str) -> None:
+        """Lets in the first of a slot's queue while there is room."""
+        while (run_id := self._runs.next_queued(slot)) is not None:
+            if not self.admit(run_id):
+                return
+
+    def admit(self, run_id: str) -> bool:
+        """Starts a queued or delayed run if its slots are free; False when they aren't."""
+        opened = self._journal.open(run_id)
+        if opened.state.status not in {RunStatus.QUEUED, RunStatus.DELAYED}:
+            return True
+        draft = Draft(opened.state, self._clock.now())
+        timeout = opened.state.plan.timeout
+        deadline = None if timeout is None else to_millis(draft.now) + round(timeout * 1000)
+        draft.add(EventType.RUN_STARTED, deadline=deadline)
+        run = as_run(opened.run, opened.state)
+        try:
+            epoch = self._runs.admit(run, draft.base, draft.events, draft.now + LEASE)
+        except SlotTaken:
+            return False
+        except AppendConflict:
+            return True  # another admitted or ended it
+        self._bursts.start(run_id, epoch)
+        return True
+
+    # --- parents and children ------------------------------------------------------------------------------------------------
+
+    def tell_parent(self, run: Run, state: RunState) -> None:
+        """Settles the step that waits for this run, and wakes its run."""
+        parent = run.parent
+        if parent is None:
+            return
+        outcome = self._outcome(run, state)
+
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            step = opened.state.steps.get(parent.path)
+            if (
+                rules.fence(opened.state, parent.path, parent.token) is None
+                and step
+                and step.wait.get("child") == run.id
+            ):
+                self._settling.settle(draft, parent.path, outcome)
+
+        try:
+            self._journal.decide(parent.run_id, decision)
+        except NotFound:
+            return
+        self.wake(parent.run_id)
+
+    def knock(self, run_id: str) -> None:
+        """Has a run looked at, whatever it waits for: a timer's call."""
+        run = self._runs.get(run_id)
+        if run.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
+            self.admit(run_id)
+        elif not run.status.terminal:
+            self.wake(run_id)
+
+    def wake(self, run_id: str) -> None:
+        """Starts a burst for a resting run."""
+        epoch = self._runs.wake(run_id, self._clock.now() + LEASE)
+        if epoch is not None:
+            self._bursts.start(run_id, epoch)
+
+    def hear_children(self, opened: OpenRun) -> None:
+        """Settles the steps whose child run has ended without their hearing of it (a crash between the two)."""
+        for path in list(opened.state.waiting):
+            child_id = opened.state.steps[path].wait.get("child")
+            if child_id is None:
+                continue
+            child = self._runs.get(child_id)
+            if child.status.terminal:
+                self.tell_parent(child, self._journal.open(child_id).state)
+                self._journal.refresh(opened)
+
+    def _outcome(self, run: Run, state: RunState) -> Outcome:
+        if run.status is RunStatus.COMPLETED:
+            return Completed(self._payloads.put(single(Scopes(self._payloads).outputs(state))))
+        error = run.error or {}
+        message = error.get("message") or f"the run is {run.status}"
+        return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))
+
+    # --- cancel --------------------------------------------------------------------------------------------------------------
+
+    def cancel(self, run_id: str, by: str, reason: str | None) -> Run:
+        """Cancels a run, its children, and passes the end on. Raises Conflict when it has ended."""
+        children: list[str] = []
+
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            if opened.state.status.terminal:
+                raise Conflict(f"run is already {opened.state.status}")
+            waits = (opened.state.steps[path].wait for path in opened.state.waiting)
+            children[:] = [wait["child"] for wait in waits if "child" in wait]
+            rules.cancel_run(draft, by, reason)
+
+        opened, _ = self._journal.decide(run_id, decision)
+        for child in children:
+            try:
+                self.cancel(child, by, f"run {run_id} was canceled")
+            except Conflict:
+                continue
+        self.after(opened.run, opened.state)
+        return opened.run
+
+
+def single(outputs: dict[str, object]) -> object:
+    """A run's result as one value: that of its only last step, else of each by key."""
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs

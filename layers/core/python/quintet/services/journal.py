@@ -1,0 +1,105 @@
+"""Opens a run's journal, folds it, and commits what was decided."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from quintet.domain import snapshot
+from quintet.domain.definition import Plan
+from quintet.domain.errors import AppendConflict
+from quintet.domain.fold import extend, fold
+from quintet.domain.rules import Draft
+from quintet.domain.run import Run
+from quintet.domain.state import RunState
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.runs import Change, Runs
+from quintet.services.ports.world import Clock
+
+T = TypeVar("T")
+
+DECIDE_TRIES = 20
+"""Lost appends before giving up; each one means that another writer made progress."""
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """A run with its folded state, as of the last read or commit."""
+
+    run: Run
+    epoch: int
+    state: RunState
+    snapshot_number: int
+
+
+class Journal:
+    """Reads and writes runs as folded states."""
+
+    def __init__(self, runs: Runs, jobs: Jobs, clock: Clock) -> None:
+        self._runs = runs
+        self._jobs = jobs
+        self._clock = clock
+        self._plans: dict[tuple[str, int], Plan] = {}
+
+    def open(self, run_id: str) -> OpenRun:
+        """Reads and folds a run. Raises NotFound."""
+        stored = self._runs.load(run_id)
+        plan = self.plan(stored.run.job_id, stored.run.version)
+        if stored.snapshot is None:
+            state = fold(run_id, plan, stored.events)
+        else:
+            state = extend(snapshot.from_dict(run_id, plan, stored.snapshot), stored.events)
+        return OpenRun(stored.run, stored.epoch, state, stored.snapshot_number)
+
+    def plan(self, job_id: str, version: int) -> Plan:
+        """A version's plan; versions never change, so it is read once a process."""
+        found = self._plans.get((job_id, version))
+        if found is None:
+            if len(self._plans) >= 256:
+                self._plans.pop(next(iter(self._plans)))
+            found = self._plans[job_id, version] = self._jobs.version(job_id, version).plan
+        return found
+
+    def refresh(self, opened: OpenRun) -> bool:
+        """Applies what others appended since; True when there was anything."""
+        events = self._runs.tail(opened.run.id, opened.state.number)
+        extend(opened.state, events)
+        if events:
+            opened.run = as_run(opened.run, opened.state)
+        return bool(events)
+
+    def commit(self, opened: OpenRun, draft: Draft) -> None:
+        """Appends a draft's events. Raises AppendConflict, after which `opened` must be opened anew."""
+        if not draft.events:
+            return
+        run = as_run(opened.run, opened.state)
+        change = Change(run, opened.run.status) if run.status is not opened.run.status else None
+        self._runs.append(run.id, draft.base, draft.events, change)
+        opened.run = run
+        if not run.status.terminal and snapshot.worth_keeping(opened.state.number, opened.snapshot_number):
+            self._runs.keep_snapshot(run.id, opened.state.number, snapshot.to_dict(opened.state))
+            opened.snapshot_number = opened.state.number
+
+    def decide(self, run_id: str, decision: Callable[[OpenRun, Draft], T]) -> tuple[OpenRun, T]:
+        """Opens a run, decides, commits; decides again on the new state when another writer was first."""
+        for _ in range(DECIDE_TRIES):
+            opened = self.open(run_id)
+            draft = Draft(opened.state, self._clock.now())
+            value = decision(opened, draft)
+            try:
+                self.commit(opened, draft)
+            except AppendConflict:
+                continue
+            return opened, value
+        raise AppendConflict(f"run {run_id}: {DECIDE_TRIES} appends were lost to other writers")
+
+
+def as_run(run: Run, state: RunState) -> Run:
+    """The run's item as its state now demands it."""
+    return replace(
+        run,
+        status=state.status,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        error=state.error,
+        updated_at=state.changed_at or run.updated_at,
+    )

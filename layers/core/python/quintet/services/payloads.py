@@ -1,0 +1,55 @@
+"""Keeps journals small: a payload over 32 KiB lives in the blob store under the hash of its content, and the journal refers to it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from quintet.services.ports.world import Blobs
+
+INLINE_BYTES = 32 * 1024
+MARK = "$quintet"
+LINK_SECONDS = 3600
+
+
+class Payloads:
+    """Stores JSON values; what `put` returns goes into events, `get` gives the value back."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._cache: dict[str, Any] = {}
+
+    def put(self, value: Any) -> Any:
+        """The value itself when small, else a reference to it. A small value that could be taken for a reference is stored as one too."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        if len(body) <= INLINE_BYTES and not (isinstance(value, dict) and MARK in value):
+            return value
+        name = f"payloads/{hashlib.sha256(body).hexdigest()}.json"
+        self._blobs.put(name, body)
+        return {MARK: name, "size": len(body)}
+
+    def get(self, stored: Any) -> Any:
+        """The value that `put` was given."""
+        name = self._name(stored)
+        if name is None:
+            return stored
+        if name not in self._cache:
+            if len(self._cache) >= 64:
+                self._cache.pop(next(iter(self._cache)))
+            self._cache[name] = json.loads(self._blobs.get(name))
+        return self._cache[name]
+
+    def size(self, stored: Any) -> int:
+        """The value's size as JSON, in bytes."""
+        if self._name(stored) is not None:
+            return int(stored["size"])
+        return len(json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode())
+
+    def link(self, stored: Any) -> str | None:
+        """A URL that reads a value kept outside the journal for an hour, None for one kept inside."""
+        name = self._name(stored)
+        return None if name is None else self._blobs.link(name, LINK_SECONDS)
+
+    @staticmethod
+    def _name(stored: Any) -> str | None:
+        return stored[MARK] if isinstance(stored, Mapping) and MARK in stored else None

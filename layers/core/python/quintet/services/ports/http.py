@@ -1,0 +1,46 @@
+"""Calls endpoints that users name, on a network the caller must not trust."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What to send; `timeout` bounds the whole exchange, redirects included, in seconds; `max_bytes` the answer's body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout: float = 30.0
+    max_bytes: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back. Header names are lower case, repeated ones joined by a comma; `phases` are milliseconds by name:
+    connect_ms (TCP and TLS), ttfb_ms (request sent to headers read), transfer_ms (body), total_ms."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    phases: Mapping[str, float]
+
+
+class HttpFault(Exception):
+    """No answer: `type` is Refused (the guard), InvalidUrl, Connection, Tls, Timeout, TooLarge, TooManyRedirects or Protocol."""
+
+    def __init__(self, type_: str, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.type = type_
+        self.retryable = retryable
+
+
+class HttpClient(Protocol):
+    """Sends one request at a time; safe to use from several threads."""
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        """The final answer, whatever its status. Raises HttpFault."""
+        ...

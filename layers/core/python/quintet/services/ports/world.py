@@ -1,0 +1,122 @@
+"""The engine's other needs: carriers of work, blobs, logs, time, ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+class Bursts(Protocol):
+    """Starts the executions that drive runs."""
+
+    def start(self, run_id: str, epoch: int) -> None:
+        """Starts a burst; at least once, so bursts fence themselves by epoch and claim."""
+        ...
+
+
+class Timers(Protocol):
+    """Wakes runs at a moment."""
+
+    def start(self, run_id: str, at: datetime) -> None:
+        """Has the run woken at that time; early or repeated wakes do no harm."""
+        ...
+
+
+class Carriers(Protocol):
+    """Executes a step outside a burst, for up to 14 minutes, which then settles itself."""
+
+    def start(self, run_id: str, path: str, token: int) -> None:
+        """Starts the attempt; it appends its outcome to the journal and wakes the run."""
+        ...
+
+
+class Blobs(Protocol):
+    """Immutable bytes by name."""
+
+    def put(self, name: str, body: bytes, content_type: str = "application/json") -> None:
+        """Writes; the same name again is the same content."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """Raises NotFound."""
+        ...
+
+    def link(self, name: str, seconds: int) -> str:
+        """A URL that reads it for that many seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of a step's log; `id` orders the lines of a run."""
+
+    id: str
+    at: datetime
+    path: str | None
+    level: str
+    message: str
+
+
+class Logs(Protocol):
+    """What steps say while they run; apart from the journal, so that they never contend with it."""
+
+    def write(self, run_id: str, entries: Sequence[LogEntry]) -> None:
+        """Adds lines."""
+        ...
+
+    def read(self, run_id: str, after: str | None, limit: int) -> list[LogEntry]:
+        """Lines in order, from the first after `after`."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests can rule it."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+class Ids(Protocol):
+    """Names and chance, so that tests can rule them."""
+
+    def new(self) -> str:
+        """A UUIDv7: unique, and ordered by time of making."""
+        ...
+
+    def chance(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+
+class Pool(Protocol):
+    """Runs effectful attempts beside each other."""
+
+    def submit(self, key: str, work: "Work") -> None:
+        """Starts the work."""
+        ...
+
+    def wait(self, seconds: float) -> list[tuple[str, object]]:
+        """(key, what the work returned, or the exception it raised) of those that ended, after up to `seconds` for the first."""
+        ...
+
+    @property
+    def free(self) -> int:
+        """How many more can start at once."""
+        ...
+
+    def close(self) -> None:
+        """Stops waiting for what is still under way."""
+        ...
+
+
+class Work(Protocol):
+    """A piece of work without arguments."""
+
+    def __call__(self) -> object:
+        """Does it."""
+        ...

@@ -1,0 +1,129 @@
+"""What time asks for: scheduled runs, and runs whose driver was lost."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from quintet.domain.errors import AppendConflict, NotFound
+from quintet.domain.events import EventType
+from quintet.domain.job import Job
+from quintet.domain.rules import Draft, cancel_frame
+from quintet.domain.run import Trigger
+from quintet.domain.status import RunStatus
+from quintet.services.endings import Endings
+from quintet.services.journal import Journal, OpenRun
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.runs import Lapse, Runs
+from quintet.services.ports.world import Bursts, Clock
+from quintet.services.terms import CARRIED_CHECK, FRUITLESS_BURSTS, LEASE, QUEUE_CHECK
+from quintet.services.trigger import TriggerRun
+
+BATCH = 100
+TICK_AHEAD = timedelta(seconds=60)
+LAPSED_HORIZON = timedelta(minutes=10)
+
+NextMoment = Callable[[Job, datetime], datetime | None]
+"""The first moment of a job's schedule after a time."""
+
+
+class Tick:
+    """Fires what falls due within the coming minute, each moment once, whatever the number of schedules."""
+
+    def __init__(self, jobs: Jobs, trigger: TriggerRun, clock: Clock, next_moment: NextMoment) -> None:
+        self._jobs = jobs
+        self._trigger = trigger
+        self._clock = clock
+        self._next_moment = next_moment
+
+    def __call__(self) -> dict[str, int]:
+        """How many runs were started or delayed to their second."""
+        now = self._clock.now()
+        fired = 0
+        while batch := self._jobs.scheduled(now + TICK_AHEAD, BATCH):
+            moved = [self._fire(job, at, now) for job, at in batch]
+            fired += sum(moved)
+            if not any(moved):
+                break
+        return {"fired": fired}
+
+    def _fire(self, job: Job, at: datetime, now: datetime) -> bool:
+        # Moments missed while nobody ticked fire once: the next one is counted from the present, not from the missed one.
+        if not self._jobs.reschedule(job, at, self._next_moment(job, max(at, now))):
+            return False
+        self._trigger(
+            job, trigger=Trigger("schedule", "schedule", job.id), guard=f"tick#{job.id}#{at.isoformat()}", at=at
+        )
+        return True
+
+
+class Sweep:
+    """Takes up runs whose burst died, whose timer was lost, or whose place in a queue was forgotten."""
+
+    def __init__(self, runs: Runs, journal: Journal, endings: Endings, bursts: Bursts, clock: Clock) -> None:
+        self._runs = runs
+        self._journal = journal
+        self._endings = endings
+        self._bursts = bursts
+        self._clock = clock
+
+    def __call__(self, *, leases_lapsed: bool = False) -> dict[str, int]:
+        """How many runs were looked at and taken up. `leases_lapsed`: every lease counts as lapsed (the machine was restarted)."""
+        seen: set[str] = set()
+        taken = 0
+        horizon = self._clock.now() + (LAPSED_HORIZON if leases_lapsed else timedelta())
+        while True:
+            batch = [lapse for lapse in self._runs.due(horizon, BATCH + len(seen)) if lapse.run_id not in seen]
+            for lapse in batch:
+                seen.add(lapse.run_id)
+                taken += self._take_up(lapse, leases_lapsed=leases_lapsed)
+            if not batch:
+                return {"seen": len(seen), "taken": taken}
+
+    def _take_up(self, lapse: Lapse, *, leases_lapsed: bool) -> bool:
+        now = self._clock.now()
+        try:
+            if lapse.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
+                return self._admit(lapse, now)
+            if not lapse.active:
+                self._runs.postpone(lapse.run_id, now + CARRIED_CHECK)
+                self._endings.wake(lapse.run_id)
+                return True
+            if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
+                return False
+            return self._reclaim(lapse, now)
+        except (AppendConflict, NotFound):
+            return False
+
+    def _admit(self, lapse: Lapse, now: datetime) -> bool:
+        if lapse.due_at > now:
+            return False
+        if self._endings.admit(lapse.run_id):
+            return True
+        self._runs.postpone(lapse.run_id, now + QUEUE_CHECK)
+        return False
+
+    def _reclaim(self, lapse: Lapse, now: datetime) -> bool:
+        opened = self._journal.open(lapse.run_id)
+        if lapse.epoch - opened.state.claim.epoch >= FRUITLESS_BURSTS:
+            return self._give_up(lapse.run_id)
+        epoch = self._runs.reclaim(lapse.run_id, lapse.epoch, now + LEASE)
+        if epoch is None:
+            return False
+        self._bursts.start(lapse.run_id, epoch)
+        return True
+
+    def _give_up(self, run_id: str) -> bool:
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            if not opened.state.status.terminal:
+                cancel_frame(draft, opened.state.root)
+                draft.add(EventType.RUN_SYSTEM_FAILED, error=_FRUITLESS)
+
+        opened, _ = self._journal.decide(run_id, decision)
+        self._endings.after(opened.run, opened.state)
+        return True
+
+
+_FRUITLESS: dict[str, Any] = {
+    "type": "SystemFailed",
+    "message": f"{FRUITLESS_BURSTS} bursts in a row ended before they could write anything",
+}
