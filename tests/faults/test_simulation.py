@@ -1,0 +1,35 @@
+"""Histories of the whole engine under faults, each repeatable from its seed."""
+
+import pytest
+from simulation.history import History
+
+from quintet.domain import snapshot
+
+CHUNK = 25
+
+
+@pytest.fixture(autouse=True)
+def early_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small histories meet snapshots too."""
+    monkeypatch.setattr(snapshot, "FIRST_AT", 12)
+
+
+@pytest.mark.parametrize("first", range(0, 300, CHUNK))
+def test_histories_keep_every_promise(first: int) -> None:
+    """Three hundred seeded storms of crashes, errors, duplicates and delays break no promise."""
+    for seed in range(first, first + CHUNK):
+        try:
+            History(seed).run()
+        except AssertionError as broken:
+            raise AssertionError(f"seed {seed}: {broken}") from broken
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(300, 10_000, 100))
+def test_long_campaign(first: int) -> None:
+    """Ten thousand storms, for `make test-long`."""
+    for seed in range(first, min(first + 100, 10_000)):
+        try:
+            History(seed, fault_rate=0.02 + (seed % 7) * 0.02).run()
+        except AssertionError as broken:
+            raise AssertionError(f"seed {seed}: {broken}") from broken
