@@ -1,5 +1,6 @@
 """What a job is: a DAG of steps, some of which hold bodies of further steps, as plain immutable data."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -80,6 +81,13 @@ class Plan:
     def graph(self) -> Graph:
         """The root frame's graph."""
         return Graph(self.steps)
+
+    def body_of(self, path: str) -> "Plan":
+        """The plan that an iteration or item of the step at a path enacts."""
+        frame = self.steps
+        for key in re.sub(r"\[\d+\]", "", path).split("."):
+            frame = next(step for step in frame if step.key == key).body
+        return Plan(frame)
 
     def walk(self) -> Iterator[StepDef]:
         """Every step of the plan, bodies included."""

@@ -16,7 +16,7 @@ VERSION = 1
 class EventType(StrEnum):
     """Every event a journal can hold. Names are stored: never rename, only add."""
 
-    RUN_CREATED = "run.created"  # input, reused {path: payload}
+    RUN_CREATED = "run.created"  # input; given {steps, item, index} for an item of a map
     RUN_DELAYED = "run.delayed"  # until
     RUN_QUEUED = "run.queued"  # slots
     RUN_STARTED = "run.started"  # deadline

@@ -35,6 +35,7 @@ def _moment(value: int | None) -> datetime | None:
 def _created(state: RunState, event: Event) -> None:
     state.created_at = event.at
     state.input = event.data.get("input")
+    state.given = event.data.get("given", {})
     _open_frame(state, "", state.plan.graph, None, None)
 
 

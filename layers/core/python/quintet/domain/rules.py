@@ -45,6 +45,8 @@ def fence(state: RunState, path: str, token: int) -> str | None:
         return "the step is no longer part of the run"
     if step.status.settled:
         return f"the step is {step.status}"
+    if step.wait.get("for") == "retry":
+        return f"attempt {step.attempt} has failed already"
     if step.token != token:
         return f"attempt {step.attempt} is the live one"
     return None

@@ -57,6 +57,14 @@ class Run:
     priority: int = 0
     depth: int = 0
     """How many runs stand above this one, parent by parent."""
+    item: int | None = None
+    """For a run that enacts one item of its parent's fanned-out map: the item's index."""
+
+    @property
+    def tenant(self) -> str:
+        """The project whose jobs and datasets the run may use. A map's items are runs of a project of their own, `<tenant>/<run>/<token>`:
+        listed and counted together, and in no list that people see."""
+        return self.project.partition("/")[0]
 
     @property
     def duration(self) -> float | None:

@@ -27,6 +27,7 @@ def to_dict(state: RunState) -> dict[str, Any]:
             _out(t) for t in (state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline)
         ],
         "input": state.input,
+        "given": dict(state.given),
         "result": state.result,
         "error": state.error,
         "canceled_by": state.canceled_by,
@@ -43,6 +44,7 @@ def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
     times = [_in(value) for value in data["times"]]
     state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline = times
     state.input, state.result, state.error = data["input"], data["result"], data["error"]
+    state.given = data["given"]
     state.canceled_by, state.claim = data["canceled_by"], Claim(*data["claim"])
     for prefix, owner, index, open_, failed_by in data["frames"]:
         graph = plan.graph if owner is None else _body(state, owner)

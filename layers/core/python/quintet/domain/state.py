@@ -99,6 +99,7 @@ class RunState:
     changed_at: datetime | None = None
     deadline: datetime | None = None
     input: Any = None
+    given: Mapping[str, Any] = field(default_factory=dict)
     result: Any = None
     error: Mapping[str, Any] | None = None
     canceled_by: str | None = None

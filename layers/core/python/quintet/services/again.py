@@ -3,12 +3,12 @@
 from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
 from quintet.domain.events import Event, EventType
 from quintet.domain.graph import topological
+from quintet.domain.job import Job
 from quintet.domain.run import Run, Trigger
 from quintet.domain.state import RunState
 from quintet.domain.status import StepStatus
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
-from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.world import Clock
 from quintet.services.trigger import TriggerRun
 
@@ -18,9 +18,8 @@ MODES = ("from_failed", "from_step", "full")
 class RetryRun:
     """Starts a run over, from its failures, from a step, or whole."""
 
-    def __init__(self, journal: Journal, jobs: Jobs, trigger: TriggerRun, payloads: Payloads, clock: Clock) -> None:
+    def __init__(self, journal: Journal, trigger: TriggerRun, payloads: Payloads, clock: Clock) -> None:
         self._journal = journal
-        self._jobs = jobs
         self._trigger = trigger
         self._payloads = payloads
         self._clock = clock
@@ -38,9 +37,8 @@ class RetryRun:
             raise Invalid([Problem(("stepKey",), message, "missing" if step_key is None else "value_error")])
         if not run.status.terminal:
             raise Conflict(f"run is still {run.status}; only an ended run can be retried")
-        job = self._jobs.at_version(run.project, run.job_id, run.version)
         return self._trigger(
-            job,
+            job_of(run),
             input=self._payloads.get(state.input),
             trigger=Trigger("manual", "run", run.id),
             concurrency_key=run.concurrency_key,
@@ -57,6 +55,20 @@ class RetryRun:
             for step in topological(state.plan.steps)
             if step.key not in again and state.steps[step.key].status is StepStatus.COMPLETED
         ]
+
+
+def job_of(run: Run) -> Job:
+    """The job as far as a run of it tells: enough to run the same version again, also when the job has changed or gone since."""
+    return Job(
+        id=run.job_id,
+        project=run.project,
+        dialect="",
+        name="",
+        version=run.version,
+        version_id=run.version_id,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+    )
 
 
 def _taken(state: RunState, key: str, run_id: str) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Starts steps, enacts attempts and books what became of them: the same for a burst and for a carrier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,9 @@ from quintet.services.settling import Settling
 
 INLINE_SECONDS = 60.0
 """A step that may take longer is carried outside the burst."""
+
+FANOUT_ABOVE = 64
+"""A map over more items than a burst enacts at once goes to the fan-out machine."""
 
 CARRIER_GRACE = 30.0
 """Seconds a carrier may be late beyond its step's timeout before the attempt counts as lost."""
@@ -87,7 +90,7 @@ class Attempts:
             self._settling.settle(draft, path, outcome)
             return None
         if step.composite:
-            self._start_composite(draft, step, items)
+            self._start_composite(draft, run, step, items)
             return None
         return self._start_effect(draft, step, kind, call, inline_seconds)
 
@@ -123,17 +126,30 @@ class Attempts:
             now=now,
             log=log,
             results=lambda index: self._scopes.inside(state, step.path, index),
+            failure=lambda index: _failure(state, step.path, index),
         )
 
-    def _start_composite(self, draft: Draft, step: StepState, items: list[Any] | None) -> None:
+    def _start_composite(self, draft: Draft, run: Run, step: StepState, items: list[Any] | None) -> None:
         deadline = (
             None if step.define.timeout is None else to_millis(draft.now + timedelta(seconds=step.define.timeout))
         )
+        # A large map inside an item of another stays in that item's journal: one level of runs beside the run is enough.
+        fanned = items is not None and len(items) > FANOUT_ABOVE and run.item is None
         total = None if items is None else len(items)
-        kept = None if items is None else self._payloads.put(items)
+        kept = None if items is None else self._payloads.put(items, apart=fanned)
         draft.add(
             EventType.STEP_STARTED, step.path, attempt=step.attempt + 1, deadline=deadline, total=total, items=kept
         )
+        if fanned:
+            scope = self._scopes.of(run, draft.state, step, None)
+            draft.add(
+                EventType.STEP_WAITING,
+                step.path,
+                **{"for": "items"},
+                deadline=deadline,
+                steps=self._payloads.put(scope["steps"]),
+                config={key: value for key, value in step.define.config.items() if key != "items"},
+            )
 
     def _start_effect(
         self, draft: Draft, step: StepState, kind: StepKind, call: StepCall, inline_seconds: float
@@ -152,7 +168,7 @@ class Attempts:
     def _bound(self, kind: StepKind, call: StepCall) -> Callable[[], Outcome]:
         # The scope is read now: the state goes on changing under the burst while the attempt runs beside it.
         scope = call.scope() if kind.sees_scope else {}
-        fixed = replace(call, scope=lambda: scope, results=lambda _index: {})
+        fixed = replace(call, scope=lambda: scope, results=lambda _index: {}, failure=lambda _index: None)
         return lambda: self._settling.keep(kind.enact(fixed))
 
     def enact_carried(self, run: Run, state: RunState, path: str) -> Outcome:
@@ -179,3 +195,8 @@ class Attempts:
     @staticmethod
     def _composite(kind: StepKind) -> Composite:
         return kind  # type: ignore[return-value]  # definitions are checked: only loop and map hold bodies
+
+
+def _failure(state: RunState, owner: str, index: int) -> Mapping[str, Any] | None:
+    frame = state.inside(owner, index)
+    return state.steps[frame.failed_by].error if frame and frame.failed_by else None

@@ -78,6 +78,8 @@ class Advance:
         opened = self.journal.open(run_id)
         if opened.state.status.terminal or opened.epoch != epoch:
             return END
+        if self.endings.end_orphan(opened.run):
+            return END
         pool = self.pool()
         try:
             self.endings.hear_children(opened)
@@ -152,6 +154,8 @@ class Slice:
             draft.add(EventType.RUN_RESUMED)
         self.engine.journal.commit(self.opened, draft)
         self.outcomes.clear()
+        if not state.status.terminal:
+            self.engine.endings.fan_out(self.opened.run, state, draft.base)
         return [attempt for attempt in begun if attempt.path in state.running]
 
     def _check_claim(self) -> None:
@@ -291,7 +295,7 @@ class Slice:
     def _due(self, moment: datetime | None) -> datetime | None:
         state = self.opened.state
         checks = [moment + DUE_GRACE] if moment else []
-        if state.running or any(state.steps[path].wait.get("for") == "child" for path in state.waiting):
+        if state.running or any(state.steps[path].wait.get("for") in {"child", "items"} for path in state.waiting):
             checks.append(self.engine.clock.now() + CARRIED_CHECK)
         return min(checks, default=None)
 

@@ -26,7 +26,7 @@ class StartChild:
         """The child run's id. Raises NotFound, TooDeep."""
         if call.run.depth >= MAX_DEPTH:
             raise TooDeep(f"runs call runs more than {MAX_DEPTH} deep")
-        job = self._jobs.get(call.run.project, job_id)
+        job = self._jobs.get(call.run.tenant, job_id)
         if job.status != "active":
             raise NotFound(f"{job.name!r} is not active")
         child: Run = self._trigger(

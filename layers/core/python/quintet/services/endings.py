@@ -1,40 +1,57 @@
 """What follows when a run ends, and how queued runs come in: admission, parents, children."""
 
+from contextlib import suppress
+
 from quintet.domain import rules
 from quintet.domain.errors import AppendConflict, Conflict, NotFound
 from quintet.domain.events import EventType, to_millis
 from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
-from quintet.domain.state import RunState
+from quintet.domain.state import RunState, StepState
 from quintet.domain.status import RunStatus
+from quintet.services.gather import FAILURES, Gather, waiting_map
 from quintet.services.journal import Journal, OpenRun, as_run
 from quintet.services.payloads import Payloads
 from quintet.services.ports.runs import Runs, SlotTaken
-from quintet.services.ports.world import Bursts, Clock
+from quintet.services.ports.world import Bursts, Clock, Fanouts
 from quintet.services.scope import Scopes
 from quintet.services.settling import Settling
 from quintet.services.terms import LEASE
+
+MAP_CONCURRENCY = 16
 
 
 class Endings:
     """Passes a run's end on: its slots to the next in the queue, its result to the step that waits for it."""
 
     def __init__(
-        self, runs: Runs, journal: Journal, settling: Settling, payloads: Payloads, bursts: Bursts, clock: Clock
+        self,
+        runs: Runs,
+        journal: Journal,
+        settling: Settling,
+        payloads: Payloads,
+        gather: Gather,
+        bursts: Bursts,
+        fanouts: Fanouts,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._journal = journal
         self._settling = settling
         self._payloads = payloads
+        self._gather = gather
         self._bursts = bursts
+        self._fanouts = fanouts
         self._clock = clock
 
     def after(self, run: Run, state: RunState) -> None:
         """Everything that follows a run's end; the sweep repeats what a crash in here leaves undone."""
         for slot in run.slots:
             self.admit_next(slot.name)
-        if run.parent is not None:
+        if run.item is not None:
+            self._keep_item(run, state)
+        elif run.parent is not None:
             self.tell_parent(run, state)
 
     # --- admission -----------------------------------------------------------------------------------------------------------
@@ -103,8 +120,10 @@ class Endings:
             self._bursts.start(run_id, epoch)
 
     def hear_children(self, opened: OpenRun) -> None:
-        """Settles the steps whose child run has ended without their hearing of it (a crash between the two)."""
+        """Settles the steps whose child run or items have ended, whether or not anybody told (a crash between the two)."""
         for path in list(opened.state.waiting):
+            if opened.state.steps[path].wait.get("for") == "items":
+                self._hear_items(opened, path)
             child_id = opened.state.steps[path].wait.get("child")
             if child_id is None:
                 continue
@@ -112,6 +131,58 @@ class Endings:
             if child.status.terminal:
                 self.tell_parent(child, self._journal.open(child_id).state)
                 self._journal.refresh(opened)
+
+    # --- items of a fanned-out map ---------------------------------------------------------------------------------------------
+
+    def fan_out(self, run: Run, state: RunState, since: int) -> None:
+        """Starts the maps that were fanned out by the events after number `since`."""
+        for path in state.waiting:
+            step = state.steps[path]
+            if step.token > since and step.wait.get("for") == "items":
+                self._start_items(run, step)
+
+    def _start_items(self, run: Run, step: StepState) -> None:
+        concurrency = int(step.wait.get("config", {}).get("max_concurrency") or MAP_CONCURRENCY)
+        self._fanouts.start(run.id, step.path, step.token, self._payloads.name(step.items), concurrency)
+
+    def _keep_item(self, run: Run, state: RunState) -> None:
+        parent = run.parent
+        if parent is None or run.item is None:
+            return
+        outcome = self._outcome(run, state)
+        kept = {"result": outcome.result} if isinstance(outcome, Completed) else {"error": dict(run.error or {})}
+        self._runs.keep_item(parent.run_id, parent.token, run.item, kept)
+        late = state.claim.epoch > 1
+        failed = run.status is not RunStatus.COMPLETED
+        if late or (failed and self._runs.count(run.project, FAILURES) > state.given.get("tolerate", 0)):
+            self.wake(parent.run_id)
+
+    def _hear_items(self, opened: OpenRun, path: str) -> None:
+        step = opened.state.steps[path]
+        for ended in self._gather.missing(opened.run, step):
+            item = self._journal.open(ended)
+            self._keep_item(item.run, item.state)
+        outcome = self._gather.outcome(opened.run, step)
+        if outcome is None:
+            if not self._gather.all_begun(opened.run, step):
+                self._start_items(opened.run, step)
+            return
+        token = step.token
+
+        def decision(current: OpenRun, draft: Draft) -> None:
+            if waiting_map(current.state, path, token):
+                self._settling.settle(draft, path, self._settling.keep(outcome))
+
+        self._journal.decide(opened.run.id, decision)
+        self._journal.refresh(opened)
+
+    def end_orphan(self, run: Run) -> bool:
+        """Cancels an item whose map's run has ended; True when it was one."""
+        if run.item is None or run.parent is None or not self._runs.get(run.parent.run_id).status.terminal:
+            return False
+        with suppress(Conflict):  # it has just ended by itself
+            self.cancel(run.id, "engine", "the map's run has ended")
+        return True
 
     def _outcome(self, run: Run, state: RunState) -> Outcome:
         if run.status is RunStatus.COMPLETED:
@@ -125,20 +196,22 @@ class Endings:
     def cancel(self, run_id: str, by: str, reason: str | None) -> Run:
         """Cancels a run, its children, and passes the end on. Raises Conflict when it has ended."""
         children: list[str] = []
+        maps: list[int] = []
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             if opened.state.status.terminal:
                 raise Conflict(f"run is already {opened.state.status}")
-            waits = (opened.state.steps[path].wait for path in opened.state.waiting)
-            children[:] = [wait["child"] for wait in waits if "child" in wait]
+            steps = [opened.state.steps[path] for path in opened.state.waiting]
+            children[:] = [step.wait["child"] for step in steps if "child" in step.wait]
+            maps[:] = [step.token for step in steps if step.wait.get("for") == "items"]
             rules.cancel_run(draft, by, reason)
 
         opened, _ = self._journal.decide(run_id, decision)
         for child in children:
-            try:
+            with suppress(Conflict):
                 self.cancel(child, by, f"run {run_id} was canceled")
-            except Conflict:
-                continue
+        for token in maps:
+            self._fanouts.stop(run_id, token)
         self.after(opened.run, opened.state)
         return opened.run
 

@@ -17,6 +17,8 @@ from quintet.services.ports.world import Clock
 
 T = TypeVar("T")
 
+KEPT_PLANS = 256
+
 DECIDE_TRIES = 20
 """Lost appends before giving up; each one means that another writer made progress."""
 
@@ -39,22 +41,34 @@ class Journal:
         self._jobs = jobs
         self._clock = clock
         self._plans: dict[tuple[str, int], Plan] = {}
+        self._bodies: dict[tuple[str, int, str], Plan] = {}
 
     def open(self, run_id: str) -> OpenRun:
         """Reads and folds a run. Raises NotFound."""
         stored = self._runs.load(run_id)
-        plan = self.plan(stored.run.job_id, stored.run.version)
+        plan = self.plan_of(stored.run)
         if stored.snapshot is None:
             state = fold(run_id, plan, stored.events)
         else:
             state = extend(snapshot.from_dict(run_id, plan, stored.snapshot), stored.events)
         return OpenRun(stored.run, stored.epoch, state, stored.snapshot_number)
 
+    def plan_of(self, run: Run) -> Plan:
+        """What a run enacts: its version's plan, or for an item of a map the map's body."""
+        if run.item is None or run.parent is None:
+            return self.plan(run.job_id, run.version)
+        place = (run.job_id, run.version, run.parent.path)
+        if place not in self._bodies:
+            if len(self._bodies) >= KEPT_PLANS:
+                self._bodies.pop(next(iter(self._bodies)))
+            self._bodies[place] = self.plan(run.job_id, run.version).body_of(run.parent.path)
+        return self._bodies[place]
+
     def plan(self, job_id: str, version: int) -> Plan:
         """A version's plan; versions never change, so it is read once a process."""
         found = self._plans.get((job_id, version))
         if found is None:
-            if len(self._plans) >= 256:
+            if len(self._plans) >= KEPT_PLANS:
                 self._plans.pop(next(iter(self._plans)))
             found = self._plans[job_id, version] = self._jobs.version(job_id, version).plan
         return found

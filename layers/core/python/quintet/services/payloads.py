@@ -19,10 +19,13 @@ class Payloads:
         self._blobs = blobs
         self._cache: dict[str, Any] = {}
 
-    def put(self, value: Any) -> Any:
-        """The value itself when small, else a reference to it. A small value that could be taken for a reference is stored as one too."""
+    def put(self, value: Any, *, apart: bool = False) -> Any:
+        """The value itself when small, else (or when it is to lie `apart`) a reference to it.
+
+        A small value that could be taken for a reference is stored as one too.
+        """
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        if len(body) <= INLINE_BYTES and not (isinstance(value, dict) and MARK in value):
+        if not apart and len(body) <= INLINE_BYTES and not (isinstance(value, dict) and MARK in value):
             return value
         name = f"payloads/{hashlib.sha256(body).hexdigest()}.json"
         self._blobs.put(name, body)
@@ -49,6 +52,10 @@ class Payloads:
         """A URL that reads a value kept outside the journal for an hour, None for one kept inside."""
         name = self._name(stored)
         return None if name is None else self._blobs.link(name, LINK_SECONDS)
+
+    def name(self, stored: Any) -> str:
+        """The blob that holds a value kept apart."""
+        return str(stored[MARK])
 
     @staticmethod
     def _name(stored: Any) -> str | None:

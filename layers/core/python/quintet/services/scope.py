@@ -19,7 +19,7 @@ class Scopes:
     def of(self, run: Run, state: RunState, step: StepState, reads: frozenset[str] | None) -> dict[str, Any]:
         """What the step's expressions see; `reads` limits `steps` to those keys (None: all that have settled)."""
         chain = self._chain(state, step)
-        results: dict[str, Any] = {}
+        results: dict[str, Any] = dict(self._payloads.get(state.given.get("steps", {})))
         for frame in chain:
             results.update(self._results(state, frame, reads))
         scope: dict[str, Any] = {
@@ -27,6 +27,8 @@ class Scopes:
             "steps": results,
             "run": {"id": run.id, "jobId": run.job_id, "version": run.version},
         }
+        if "index" in state.given:
+            scope["index"], scope["item"] = state.given["index"], self._payloads.get(state.given.get("item"))
         for frame in chain:
             self._position(state, frame, scope)
         return scope

@@ -59,8 +59,8 @@ class TriggerRun:
     ) -> Run:
         """The new run, or the one that `run_id` or `guard` already stands for.
 
-        A `concurrency_key` lets one run of its name in the project be active at a time. `at` delays the start. `reused` are step events
-        that a retry takes over from the run before.
+        Without an `input` it is the job's own (settings `input`). A `concurrency_key` lets one run of its name in the project be active
+        at a time. `at` delays the start. `reused` are step events that a retry takes over from the run before.
         """
         now = self._clock.now()
         run = Run(
@@ -78,7 +78,8 @@ class TriggerRun:
             depth=depth,
             slots=() if concurrency_key is None else (Slot(f"{job.project}#key#{concurrency_key}", 1),),
         )
-        created = Event(EventType.RUN_CREATED, now, None, {"input": self._payloads.put(input)})
+        given = job.settings.get("input") if input is None else input
+        created = Event(EventType.RUN_CREATED, now, None, {"input": self._payloads.put(given)})
         begin = [created, *reused]
         guarded = _guard(guard, guard_seconds, now)
         try:

@@ -21,10 +21,6 @@ class Jobs(Protocol):
         """Raises NotFound, also for another project's."""
         ...
 
-    def at_version(self, project: str, job_id: str, version: int) -> Job:
-        """The job as it was at a version, also when it has been deleted since: for the runs that go on using it. Raises NotFound."""
-        ...
-
     def delete(self, job: Job) -> None:
         """Removes the job from lists and gets; its versions stay readable for the runs that used them."""
         ...

@@ -110,6 +110,14 @@ class Runs(Protocol):
         """Gives a queued run its slots and makes it active; the epoch. Raises SlotTaken, AppendConflict."""
         ...
 
+    def keep_item(self, run_id: str, token: int, index: int, outcome: Mapping[str, Any]) -> None:
+        """Keeps what one item of a fanned-out map came to ({"result"} or {"error"}), apart from any journal: items never contend."""
+        ...
+
+    def items(self, run_id: str, token: int) -> dict[int, Mapping[str, Any]]:
+        """What the items of a fanned-out map came to, by index."""
+        ...
+
     def next_queued(self, slot: str) -> str | None:
         """The run that stands first in a slot's queue: highest priority, then oldest."""
         ...

@@ -15,7 +15,7 @@ from quintet.domain.state import StepState
 @dataclass(frozen=True, slots=True)
 class StepCall:
     """One attempt of a step. `config` is rendered; `scope` gives what expressions see; `timeout` is in seconds; `token` is unique to
-    the attempt in its run; `results` gives the step results, by key, of an iteration or item."""
+    the attempt in its run; `results` gives the step results, by key, of an iteration or item, `failure` the error that broke it, if any."""
 
     run: Run
     step: StepState
@@ -27,6 +27,7 @@ class StepCall:
     now: datetime
     log: Callable[[str, str], None]
     results: Callable[[int], Mapping[str, Any]]
+    failure: Callable[[int], Mapping[str, Any] | None]
 
     @property
     def idempotency_key(self) -> str:

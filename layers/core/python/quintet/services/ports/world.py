@@ -30,6 +30,21 @@ class Carriers(Protocol):
         ...
 
 
+class Fanouts(Protocol):
+    """Enacts the items of a large map in executions of their own."""
+
+    def start(self, run_id: str, path: str, token: int, manifest: str, concurrency: int) -> None:
+        """Has every item of the manifest (a blob: a JSON list) enacted, `concurrency` at a time, and the run woken at the end.
+
+        Starting the same map again does nothing.
+        """
+        ...
+
+    def stop(self, run_id: str, token: int) -> None:
+        """Begins no further items."""
+        ...
+
+
 class Blobs(Protocol):
     """Immutable bytes by name."""
 
