@@ -1,0 +1,1 @@
+"""What the ports are made of; only these modules speak to AWS and the world."""

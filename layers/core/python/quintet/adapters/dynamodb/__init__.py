@@ -1,0 +1,1 @@
+"""The ports on DynamoDB: three tables, low-level client, every change one conditional request."""

@@ -1,0 +1,205 @@
+"""Runs in DynamoDB: their creation, changes and admission, each one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from quintet.adapters.dynamodb.items import (
+    HEAD_BYTES,
+    META,
+    META_BYTES,
+    PENDING,
+    Chunk,
+    chunks,
+    face_item,
+    meta_item,
+    queue_item,
+    run_key,
+    size,
+    status_of,
+)
+from quintet.adapters.dynamodb.items import project_status as status_key
+from quintet.adapters.dynamodb.journal import JournalReads, append_alone, journal_puts
+from quintet.adapters.dynamodb.leases import LeaseBook, change, lease_values
+from quintet.adapters.dynamodb.lists import RunLists
+from quintet.adapters.dynamodb.maps import MapBook
+from quintet.adapters.dynamodb.slots import SLOT, count, free, guarded_by, guarding, has_room, take
+from quintet.adapters.dynamodb.table import Item, Operation, Refused, Table, key, number, text
+from quintet.domain.errors import AppendConflict, NotFound
+from quintet.domain.events import Event
+from quintet.domain.run import Run
+from quintet.domain.status import RunStatus
+from quintet.services.ports.runs import AlreadyThere, Change, SlotTaken
+
+_QUEUE_KEYS = ("queue_slot", "queue_rank", "pending")
+_LEASE_KEYS = ("lease_until", "dirty", "due_shard", "due_at")
+
+
+class DynamoRuns(JournalReads, LeaseBook, RunLists, MapBook):
+    """Port Runs on one table."""
+
+    def __init__(self, table: str) -> None:
+        self.table = Table(table)
+
+    def create(
+        self,
+        run: Run,
+        events: Sequence[Event],
+        *,
+        lease_until: datetime | None,
+        due_at: datetime | None,
+        guard: str | None = None,
+        guard_until: datetime | None = None,
+    ) -> None:
+        """Writes a new run with the beginning of its journal. Raises AlreadyThere, SlotTaken."""
+        pending = run.status in PENDING
+        meta = meta_item(run, None if pending else lease_until, due_at)
+        parts = _head_in(meta, chunks(0, events))
+
+        def operations(tried: int) -> list[Operation]:
+            new = {"Item": meta, "ConditionExpression": "attribute_not_exists(pk)"}
+            asked: list[Operation] = [("run", "Put", new)]
+            asked += journal_puts(run.id, parts)
+            if guard is not None:
+                asked.append(guarding(run, guard, guard_until))
+            if not pending:
+                asked += take(run)
+            return [*asked, *count(run, None, tried)]
+
+        try:
+            self.table.transact(operations)
+        except Refused as refused:
+            raise self._creation_fault(run, guard, refused) from None
+
+    def append(self, run_id: str, base: int, events: Sequence[Event], change: Change | None = None) -> None:
+        """Writes events `base`+1, ... and the run's changed item. Raises AppendConflict when another was first."""
+        if change is None:
+            append_alone(self.table, run_id, base, events)
+            return
+        parts = chunks(base, events)
+
+        def operations(tried: int) -> list[Operation]:
+            asked = [*journal_puts(run_id, parts), _changed(change), *count(change.run, change.was, tried)]
+            if change.run.status.terminal and change.was not in PENDING:
+                asked += free(change.run)
+            return asked
+
+        try:
+            self.table.transact(operations)
+        except Refused:
+            raise AppendConflict(f"run {run_id} is past {base}, or not {change.was}") from None
+
+    def admit(self, run: Run, base: int, events: Sequence[Event], lease_until: datetime) -> int:
+        """Gives a queued run its slots and makes it active; the epoch. Raises AppendConflict, SlotTaken."""
+        parts = chunks(base, events)
+        while True:
+            meta = self.table.get(run_key(run.id), META)
+            if meta is None:
+                raise NotFound(f"no run {run.id}")
+            epoch = int(meta["epoch"]["N"]) + 1
+            was = status_of(meta)
+            admission = partial(_admission, run, parts, lease_until, epoch, was)
+            try:
+                if was in PENDING:
+                    self.table.transact(admission)
+                else:
+                    self._refuse_started(run, base, was)
+            except Refused as refused:
+                self._not_admitted(run, meta, refused)
+            else:
+                return epoch
+
+    def _refuse_started(self, run: Run, base: int, status: RunStatus) -> None:
+        if self.tail(run.id, base):
+            raise AppendConflict(f"run {run.id} is past {base}")
+        raise SlotTaken(f"run {run.id} is {status}")
+
+    def _not_admitted(self, run: Run, meta: Item, refused: Refused) -> None:
+        """Says why, unless the run may be admitted after all; a run stands in the queue of the slot that was full."""
+        if "journal" in refused.labels:
+            raise AppendConflict(f"run {run.id} has changed")
+        full = next((label.removeprefix(SLOT) for label in refused.labels if label.startswith(SLOT)), None)
+        if full is None:
+            return  # the item changed since it was read: read it again
+        if meta.get("queue_slot") != text(full):
+            place = queue_item(run, full)
+            values = {":slot": place["queue_slot"], ":rank": place["queue_rank"]}
+            try:
+                change(
+                    self.table,
+                    run.id,
+                    "SET queue_slot = :slot, queue_rank = :rank",
+                    "attribute_exists(pending)",
+                    values,
+                )
+            except Refused:
+                return
+            if has_room(self.table, run, full):
+                return  # it was given back before the run stood in its queue, so nobody else would admit it
+        raise SlotTaken(full)
+
+    def _creation_fault(self, run: Run, guard: str | None, refused: Refused) -> Exception:
+        if "run" in refused.labels or "journal" in refused.labels:
+            return AlreadyThere(run.id)
+        if "guard" in refused.labels and guard is not None:
+            return AlreadyThere(guarded_by(self.table, guard) or run.id)
+        return SlotTaken(refused.labels[0].removeprefix(SLOT))
+
+
+def _head_in(meta: Item, parts: list[Chunk]) -> list[Chunk]:
+    """Puts a short beginning of the journal into the run's item; what remains to be written by itself."""
+    if len(parts) != 1:
+        return parts
+    length = len(parts[0].text.encode())
+    if length > HEAD_BYTES or size(meta) + length > META_BYTES:
+        return parts
+    meta["head"] = text(parts[0].text)
+    return []
+
+
+def _update(run: Run, attributes: Item, remove: Sequence[str], condition: str, values: Item) -> Operation:
+    """Changes the run's item within a transaction."""
+    names = {f"#a{place}": name for place, name in enumerate(attributes)}
+    taken = {f":a{place}": value for place, value in enumerate(attributes.values())}
+    expression = "SET " + ", ".join(f"{name} = :{name[1:]}" for name in names)
+    update: dict[str, Any] = {
+        "Key": key(run_key(run.id), META),
+        "UpdateExpression": expression + (f" REMOVE {', '.join(remove)}" if remove else ""),
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": taken | values,
+    }
+    return "run", "Update", update
+
+
+def _changed(change: Change) -> Operation:
+    run = change.run
+    attributes = face_item(run)
+    remove: list[str] = []
+    if run.status.terminal:
+        attributes["active"] = {"BOOL": False}
+        remove += _LEASE_KEYS
+    if run.status not in PENDING and change.was in PENDING:
+        remove += _QUEUE_KEYS
+    elif run.status is RunStatus.QUEUED and change.was is not RunStatus.QUEUED and run.slots:
+        attributes |= queue_item(run, run.slots[0].name)
+    condition = "project_status = :was AND attribute_not_exists(ended)"
+    return _update(run, attributes, remove, condition, {":was": text(status_key(run.project, change.was))})
+
+
+def _admission(
+    run: Run, parts: Sequence[Chunk], lease_until: datetime, epoch: int, was: RunStatus, tried: int
+) -> list[Operation]:
+    lease = lease_values(run.id, lease_until)
+    attributes = face_item(run) | {
+        "active": {"BOOL": True},
+        "epoch": number(epoch),
+        "lease_until": lease[":lease"],
+        "due_shard": lease[":shard"],
+        "due_at": lease[":due"],
+    }
+    condition = "project_status = :was AND epoch = :epoch"
+    values = {":was": text(status_key(run.project, was)), ":epoch": number(epoch - 1)}
+    admitted = _update(run, attributes, (*_QUEUE_KEYS, "dirty"), condition, values)
+    return [*journal_puts(run.id, parts), admitted, *take(run), *count(run, was, tried)]

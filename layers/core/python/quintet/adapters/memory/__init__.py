@@ -1,0 +1,17 @@
+"""The ports in memory: for the simulation, for tests, and for users' tests. Nothing survives the process."""
+
+from quintet.adapters.memory.jobs import MemoryJobs
+from quintet.adapters.memory.keys import MemoryKeys
+from quintet.adapters.memory.runs import MemoryRuns
+from quintet.adapters.memory.world import ManualClock, MemoryBlobs, MemoryLogs, MemoryVault, SeededIds
+
+__all__ = [
+    "ManualClock",
+    "MemoryBlobs",
+    "MemoryJobs",
+    "MemoryKeys",
+    "MemoryLogs",
+    "MemoryRuns",
+    "MemoryVault",
+    "SeededIds",
+]

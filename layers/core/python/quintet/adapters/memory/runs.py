@@ -1,0 +1,237 @@
+"""Runs, journals, leases and slots in memory."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from threading import RLock
+from typing import Any
+
+from quintet.adapters.memory.journal import PENDING, Kept, to_the_millisecond
+from quintet.domain.errors import AppendConflict, NotFound
+from quintet.domain.events import Event, to_millis
+from quintet.domain.run import Run, Slot
+from quintet.domain.status import RunStatus
+from quintet.services.ports.runs import AlreadyThere, Change, Lapse, SlotTaken, StoredRun
+
+
+class MemoryRuns:
+    """Port Runs in dictionaries behind one lock."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Kept] = {}
+        self._slots: dict[str, set[str]] = {}
+        self._guards: dict[str, tuple[str, int | None]] = {}
+        self._items: dict[tuple[str, int], dict[int, str]] = {}
+        self._lock = RLock()
+
+    # --- a run's beginning -----------------------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        run: Run,
+        events: Sequence[Event],
+        *,
+        lease_until: datetime | None,
+        due_at: datetime | None,
+        guard: str | None = None,
+        guard_until: datetime | None = None,
+    ) -> None:
+        """Writes a new run with the beginning of its journal. Raises AlreadyThere, SlotTaken."""
+        with self._lock:
+            self._refuse_double(run, guard)
+            kept = Kept(run.id, run.project)
+            if run.status not in PENDING:
+                self._take(run)
+            if guard is not None:
+                self._guards[guard] = (run.id, None if guard_until is None else to_millis(guard_until))
+            kept.face(run)
+            kept.write(events)
+            kept.due_at = to_the_millisecond(due_at)
+            if lease_until is not None and run.status not in PENDING:
+                kept.drive(lease_until)
+            self._runs[run.id] = kept
+
+    def _refuse_double(self, run: Run, guard: str | None) -> None:
+        if run.id in self._runs:
+            raise AlreadyThere(run.id)
+        if guard in self._guards:
+            holder, until = self._guards[guard]
+            if until is None or until > to_millis(run.created_at):
+                raise AlreadyThere(holder)
+
+    def _take(self, run: Run) -> None:
+        for slot in run.slots:
+            holders = self._slots.get(slot.name, set())
+            if len(holders) >= slot.limit and run.id not in holders:
+                raise SlotTaken(slot.name)
+        for slot in run.slots:
+            self._slots.setdefault(slot.name, set()).add(run.id)
+
+    def _free(self, run_id: str, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            self._slots.get(slot.name, set()).discard(run_id)
+
+    # --- reading one run -------------------------------------------------------------------------------------------------------
+
+    def _kept(self, run_id: str) -> Kept:
+        kept = self._runs.get(run_id)
+        if kept is None:
+            raise NotFound(f"no run {run_id}")
+        return kept
+
+    def load(self, run_id: str) -> StoredRun:
+        """The run with its newest snapshot and later events. Raises NotFound."""
+        with self._lock:
+            return self._kept(run_id).stored()
+
+    def get(self, run_id: str) -> Run:
+        """The run's item alone. Raises NotFound."""
+        with self._lock:
+            return self._kept(run_id).run
+
+    def tail(self, run_id: str, after: int) -> list[Event]:
+        """The events with numbers above `after`; none for an unknown run."""
+        with self._lock:
+            kept = self._runs.get(run_id)
+            return kept.read(max(after, 0)) if kept else []
+
+    # --- the journal -----------------------------------------------------------------------------------------------------------
+
+    def append(self, run_id: str, base: int, events: Sequence[Event], change: Change | None = None) -> None:
+        """Writes events `base`+1, ... and the run's changed item. Raises AppendConflict when another was first."""
+        with self._lock:
+            kept = self._kept(run_id)
+            if len(kept.journal) != base:
+                raise AppendConflict(f"run {run_id} is at {len(kept.journal)}, not {base}")
+            if change is not None:
+                self._change(kept, change)
+            kept.write(events)
+
+    def _change(self, kept: Kept, change: Change) -> None:
+        if kept.status is not change.was or kept.status.terminal:
+            raise AppendConflict(f"run {kept.id} is {kept.status}, not {change.was}")
+        kept.face(change.run)
+        if change.run.status.terminal:
+            kept.still(None)
+            if change.was not in PENDING:
+                self._free(kept.id, change.run.slots)
+
+    def keep_snapshot(self, run_id: str, number: int, snapshot: Mapping[str, Any]) -> None:
+        """Keeps the fold up to event `number`, unless a newer one is kept."""
+        with self._lock:
+            self._kept(run_id).keep(number, snapshot)
+
+    # --- who drives the run ----------------------------------------------------------------------------------------------------
+
+    def wake(self, run_id: str, lease_until: datetime) -> int | None:
+        """Makes a resting run active; the new epoch, or None when a burst is active (told), it has ended, or only admission starts it."""
+        with self._lock:
+            kept = self._kept(run_id)
+            if kept.status.terminal or kept.status in PENDING:
+                return None
+            if kept.active:
+                kept.dirty = True
+                return None
+            return kept.drive(lease_until)
+
+    def reclaim(self, run_id: str, epoch: int, lease_until: datetime) -> int | None:
+        """Takes a run whose burst of `epoch` let its lease lapse; the new epoch, or None when someone else was first."""
+        with self._lock:
+            kept = self._runs.get(run_id)
+            return kept.drive(lease_until) if kept and kept.held_by(epoch) else None
+
+    def renew(self, run_id: str, epoch: int, lease_until: datetime) -> bool:
+        """Lengthens the lease of the burst of `epoch`; False when that burst no longer has the run."""
+        with self._lock:
+            kept = self._runs.get(run_id)
+            if kept is None or not kept.held_by(epoch):
+                return False
+            kept.lease_until = kept.due_at = to_the_millisecond(lease_until)
+            return True
+
+    def rest(self, run_id: str, epoch: int, due_at: datetime | None) -> bool:
+        """Makes the run inactive until woken; False (and dirty cleared) when the burst must look again first."""
+        with self._lock:
+            kept = self._runs.get(run_id)
+            if kept is None or kept.epoch != epoch or kept.status.terminal:
+                return False
+            if kept.dirty:
+                kept.dirty = False
+                return False
+            if kept.active:
+                kept.still(due_at)
+            return True
+
+    # --- admission -------------------------------------------------------------------------------------------------------------
+
+    def admit(self, run: Run, base: int, events: Sequence[Event], lease_until: datetime) -> int:
+        """Gives a queued run its slots and makes it active; the epoch. Raises AppendConflict, SlotTaken."""
+        with self._lock:
+            kept = self._kept(run.id)
+            if len(kept.journal) != base:
+                raise AppendConflict(f"run {run.id} is at {len(kept.journal)}, not {base}")
+            if kept.status not in PENDING:
+                raise SlotTaken(f"run {run.id} is {kept.status}")
+            try:
+                self._take(run)
+            except SlotTaken as full:
+                kept.queued_at = str(full)
+                raise
+            kept.face(run)
+            kept.write(events)
+            return kept.drive(lease_until)
+
+    def next_queued(self, slot: str) -> str | None:
+        """The run that stands first in a slot's queue: highest priority, then oldest."""
+        with self._lock:
+            waiting = [kept for kept in self._runs.values() if kept.queued_at == slot]
+        return min(waiting, key=lambda kept: kept.rank).id if waiting else None
+
+    # --- items of maps ---------------------------------------------------------------------------------------------------------
+
+    def keep_item(self, run_id: str, token: int, index: int, outcome: Mapping[str, Any]) -> None:
+        """Keeps what one item came to; the same item again is the same outcome."""
+        with self._lock:
+            self._items.setdefault((run_id, token), {})[index] = json.dumps(dict(outcome))
+
+    def items(self, run_id: str, token: int) -> dict[int, Mapping[str, Any]]:
+        """What the items came to, by index."""
+        with self._lock:
+            kept = self._items.get((run_id, token), {})
+            return {index: json.loads(outcome) for index, outcome in sorted(kept.items())}
+
+    # --- the sweep -------------------------------------------------------------------------------------------------------------
+
+    def due(self, now: datetime, limit: int) -> list[Lapse]:
+        """Runs whose due time has come, oldest first."""
+        with self._lock:
+            timed = [(kept.due_at, kept.id, kept) for kept in self._runs.values() if kept.due_at is not None]
+            late = sorted(entry for entry in timed if to_millis(entry[0]) <= to_millis(now))
+            return [kept.lapse() for _, _, kept in late[:limit]]
+
+    def postpone(self, run_id: str, due_at: datetime) -> None:
+        """Moves a resting or queued run's due time; nothing for an active or ended one."""
+        with self._lock:
+            kept = self._runs.get(run_id)
+            if kept is not None and not kept.active and not kept.status.terminal:
+                kept.due_at = to_the_millisecond(due_at)
+
+    # --- lists -----------------------------------------------------------------------------------------------------------------
+
+    def _listed(self, project: str, statuses: Sequence[RunStatus] | None) -> list[Kept]:
+        return [
+            kept
+            for kept in self._runs.values()
+            if kept.project == project and (statuses is None or kept.status in statuses)
+        ]
+
+    def page(self, project: str, statuses: Sequence[RunStatus] | None, limit: int, offset: int) -> list[Run]:
+        """A project's runs, newest first, of the statuses (None: all)."""
+        with self._lock:
+            found = sorted(self._listed(project, statuses), key=lambda kept: kept.id, reverse=True)
+            return [kept.run for kept in found[offset : offset + limit]]
+
+    def count(self, project: str, statuses: Sequence[RunStatus] | None) -> int:
+        """How many runs `page` ranges over."""
+        with self._lock:
+            return len(self._listed(project, statuses))

@@ -1,0 +1,143 @@
+"""Every suite here runs against both implementations of its port: in memory, and on DynamoDB with the tables of template.yaml."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import moto
+import pytest
+import yaml
+from moto.core.botocore_stubber import BotocoreStubber
+
+from quintet.adapters.aws import client, forget_clients
+from quintet.adapters.dynamodb.jobs import DynamoJobs
+from quintet.adapters.dynamodb.keys import DynamoKeys
+from quintet.adapters.dynamodb.logs import DynamoLogs
+from quintet.adapters.dynamodb.runs import DynamoRuns
+from quintet.adapters.kms import KmsVault
+from quintet.adapters.memory import MemoryBlobs, MemoryJobs, MemoryKeys, MemoryLogs, MemoryRuns, MemoryVault
+from quintet.adapters.s3 import S3Blobs
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.keys import Keys
+from quintet.services.ports.runs import Runs
+from quintet.services.ports.secrets import Vault
+from quintet.services.ports.world import Blobs, Logs
+
+TEMPLATE = Path(__file__).parents[3] / "template.yaml"
+_names = count()
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Makes an empty store of each port."""
+
+    runs: Callable[[], Runs]
+    jobs: Callable[[], Jobs]
+    keys: Callable[[], Keys]
+    logs: Callable[[], Logs]
+    blobs: Callable[[], Blobs]
+    vault: Callable[[], Vault]
+
+
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's YAML; what its functions would give is not needed here."""
+
+
+_Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+
+def make_table(logical_name: str) -> str:
+    """An empty table with the keys and indexes that template.yaml gives it; its name."""
+    with TEMPLATE.open(encoding="utf-8") as text:
+        properties = yaml.load(text, _Template)["Resources"][logical_name]["Properties"]
+    wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+    name = f"{logical_name}-{next(_names)}"
+    client("dynamodb").create_table(TableName=name, **{key: properties[key] for key in wanted if key in properties})
+    return name
+
+
+def _bucket() -> str:
+    name = f"blobs-{next(_names)}"
+    client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def _vault_key() -> str:
+    return client("kms").create_key()["KeyMetadata"]["KeyId"]
+
+
+MEMORY = Stores(MemoryRuns, MemoryJobs, MemoryKeys, MemoryLogs, MemoryBlobs, MemoryVault)
+AWS = Stores(
+    lambda: DynamoRuns(make_table("RunsTable")),
+    lambda: DynamoJobs(make_table("JobsTable")),
+    lambda: DynamoKeys(make_table("JobsTable")),
+    lambda: DynamoLogs(make_table("LogsTable")),
+    lambda: S3Blobs(_bucket()),
+    lambda: KmsVault(_vault_key()),
+)
+
+
+@pytest.fixture(scope="package")
+def aws() -> Iterator[Stores]:
+    """The AWS stores on moto, which does one request at a time, as DynamoDB does each item's."""
+    one_at_a_time = Lock()
+    serve = BotocoreStubber.__call__
+
+    def serve_one(self: Any, event_name: str, request: Any, **rest: Any) -> Any:
+        with one_at_a_time:
+            return serve(self, event_name, request, **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "QUINTET_METER"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_REGION", "us-east-1")
+        patch.setattr(BotocoreStubber, "__call__", serve_one)
+        forget_clients()
+        with moto.mock_aws():
+            yield AWS
+        forget_clients()
+
+
+@pytest.fixture(params=["memory", "aws"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """The stores of one implementation."""
+    return MEMORY if request.param == "memory" else request.getfixturevalue("aws")
+
+
+@pytest.fixture
+def runs(stores: Stores) -> Runs:
+    """An empty Runs."""
+    return stores.runs()
+
+
+@pytest.fixture
+def jobs(stores: Stores) -> Jobs:
+    """An empty Jobs."""
+    return stores.jobs()
+
+
+@pytest.fixture
+def keys(stores: Stores) -> Keys:
+    """An empty Keys."""
+    return stores.keys()
+
+
+@pytest.fixture
+def logs(stores: Stores) -> Logs:
+    """An empty Logs."""
+    return stores.logs()
+
+
+@pytest.fixture
+def blobs(stores: Stores) -> Blobs:
+    """An empty Blobs."""
+    return stores.blobs()
+
+
+@pytest.fixture
+def vault(stores: Stores) -> Vault:
+    """A Vault."""
+    return stores.vault()
