@@ -1,0 +1,191 @@
+"""Runs one piece of code to its end: the runner's side."""
+
+import json
+import math
+import os
+import resource
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from quintet_runner.processes import children, end_strays, harden, kill_session
+from quintet_runner.streams import Stream
+from quintet_runner.verdict import End, python_answer, shell_answer
+
+PROGRAM = Path(__file__).with_name("program.py")
+INTERRUPT_SECONDS = 2.0
+"""What a script has after SIGINT to clean up."""
+SHELL_MEMORY_MB = 1024
+PYTHON_MEMORY_MB = 256
+DEFAULT_TIMEOUT = 60.0
+_READ = 64 * 1024
+
+
+def run(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs a python or shell step: {kind, code | script, input, env, memoryMb, timeout (seconds)}.
+
+    Answers {ok, result | exitCode | error {type, message, traceback?}, stdout, stderr, usage {wallSeconds, cpuSeconds, maxRssMb}}.
+    """
+    harden()
+    folder = Path(tempfile.mkdtemp(prefix="step-"))
+    try:
+        return _Attempt(event, folder).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Attempt:
+    def __init__(self, event: Mapping[str, Any], folder: Path) -> None:
+        self.event = event
+        self.folder = folder
+        self.shell = event["kind"] == "shell"
+        self.timeout = float(event.get("timeout") or DEFAULT_TIMEOUT)
+        self.memory_mb = int(event.get("memoryMb") or (SHELL_MEMORY_MB if self.shell else PYTHON_MEMORY_MB))
+        self.streams = (Stream(), Stream())
+        self.stopped: str | None = None
+
+    def run(self) -> dict[str, Any]:
+        known = children()
+        began = time.monotonic()
+        with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as report:
+            request.write(json.dumps(self._request()).encode())
+            request.flush()
+            request.seek(0)
+            process = self._start(request, report)
+            status, usage = self._follow(process)
+            end_strays(known)
+            report.seek(0)
+            written = report.read()
+        end = End(status, self.stopped, self.timeout, self.memory_mb)
+        answer = shell_answer(end, written) if self.shell else python_answer(end, written)
+        return {
+            **answer,
+            "stdout": self.streams[0].text,
+            "stderr": self.streams[1].text,
+            "usage": {
+                "wallSeconds": round(time.monotonic() - began, 4),
+                "cpuSeconds": round(usage.ru_utime + usage.ru_stime, 4),
+                "maxRssMb": round(usage.ru_maxrss / 1024, 1),
+            },
+        }
+
+    def _request(self) -> dict[str, Any]:
+        """What the code's process is told; the folder of a script is above its working folder, where it is in nobody's way."""
+        self.folder.chmod(0o755)
+        work = self.folder / "work"
+        work.mkdir()
+        request = {
+            "kind": self.event["kind"],
+            "folder": str(work),
+            "parent": os.getpid(),
+            "memoryMb": self.memory_mb,
+            "cpuSeconds": math.ceil(self.timeout * (os.cpu_count() or 1)) + 1,
+        }
+        if not self.shell:
+            return {**request, "code": self.event["code"], "input": self.event.get("input")}
+        script = self.folder / "script"
+        script.write_text("\n".join(self.event["script"]) + "\n")
+        return {**request, "script": str(script), "env": {**_clean(work), **self.event.get("env", {})}}
+
+    def _start(self, request: IO[bytes], report: IO[bytes]) -> subprocess.Popen[bytes]:
+        fds = (request.fileno(), report.fileno())
+        # -I and -S: neither the environment, nor the current folder, nor site-packages have a say in what is imported.
+        command = [sys.executable, "-I", "-S", "-X", "utf8", str(PROGRAM), *map(str, fds)]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=fds,
+            env=_clean(self.folder / "work"),
+            cwd=self.folder / "work",
+            start_new_session=True,
+        )
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
+        """Reads what is printed until the process ends or must be ended; its status and usage."""
+        with _Watch(process, self.streams) as watch:
+            deadline = time.monotonic() + self.timeout
+            while not watch.ended and not self.stopped:
+                watch.turn(deadline - time.monotonic())
+                if any(stream.flooded for stream in self.streams):
+                    self.stopped = "OutputLimit"
+                elif time.monotonic() >= deadline and not watch.ended:
+                    self.stopped = "Timeout"
+            if self.stopped == "Timeout" and self.shell:
+                kill_session(process.pid, signal.SIGINT)
+                grace = time.monotonic() + INTERRUPT_SECONDS
+                while not watch.ended and time.monotonic() < grace:
+                    watch.turn(grace - time.monotonic())
+            kill_session(process.pid, signal.SIGKILL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            watch.drain()
+        return status, usage
+
+
+class _Watch:
+    """The pipes of a process and its end, in one selector."""
+
+    def __init__(self, process: subprocess.Popen[bytes], streams: tuple[Stream, Stream]) -> None:
+        self.ended = False
+        self._selector = selectors.DefaultSelector()
+        self._pidfd = os.pidfd_open(process.pid)
+        self._selector.register(self._pidfd, selectors.EVENT_READ)
+        self._pipes: list[IO[bytes]] = []
+        for pipe, stream in zip((process.stdout, process.stderr), streams, strict=True):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                self._selector.register(pipe, selectors.EVENT_READ, stream)
+                self._pipes.append(pipe)
+
+    def __enter__(self) -> "_Watch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._selector.close()
+        os.close(self._pidfd)
+        for pipe in self._pipes:
+            pipe.close()
+
+    def turn(self, seconds: float) -> None:
+        """Waits for something to happen and takes it in."""
+        for key, _ in self._selector.select(max(seconds, 0)):
+            if key.data is None:
+                self.ended = True
+            else:
+                self._read(key.fileobj, key.data)
+
+    def drain(self) -> None:
+        """Takes what is still in the pipes, without waiting for those that something left open."""
+        for key in [key for key in self._selector.get_map().values() if key.data is not None]:
+            while self._read(key.fileobj, key.data) and not key.data.flooded:
+                pass
+
+    def _read(self, pipe: Any, stream: Stream) -> int:
+        part = b""
+        with suppress(BlockingIOError):
+            part = os.read(pipe.fileno(), _READ)
+            if not part:
+                self._selector.unregister(pipe)
+        stream.add(part)
+        return len(part)
+
+
+def _clean(work: Path) -> dict[str, str]:
+    """The whole environment of the code: nothing of the runner's own."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(work),
+        "TMPDIR": str(work),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+    }

@@ -1,0 +1,1 @@
+"""The step kinds: one module each, and the registry that gathers them."""

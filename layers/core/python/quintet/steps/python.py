@@ -1,0 +1,61 @@
+"""python: runs `main(input)` of the author's code."""
+
+import json
+import math
+from typing import Any, ClassVar
+
+from quintet.domain.definition import StepDef
+from quintet.domain.errors import Problem
+from quintet.domain.outcome import Completed, Failed, Outcome
+from quintet.services.ports.steps import StepCall
+from quintet.steps.fields import Field, Fields, number, refuse, text
+from quintet.steps.user_code import MAX_REQUEST, UserCodeKind, error_of, seen
+
+MEMORY_MB = 256
+
+
+class PythonKind(UserCodeKind):
+    """`code` with `main(input)`, `memory_mb`; the result is what main returns, {"value": x} when that is no object.
+
+    `main` gets {input, steps, run} and, inside a loop or map, {iteration, last} or {item, index}.
+    """
+
+    name = "python"
+    sees_scope = True
+    raw = frozenset({"code"})
+    fields: ClassVar[Fields] = {
+        "code": Field(text(256 * 1024), required=True),
+        "memory_mb": Field(number(64, 3008, whole=True)),
+    }
+
+    def more_problems(self, step: StepDef) -> list[Problem]:
+        """Code that doesn't compile, found without running it."""
+        code = step.config.get("code")
+        if not isinstance(code, str):
+            return []
+        try:
+            compile(code, "<step>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = getattr(error, "lineno", None)
+            what = getattr(error, "msg", None) or str(error) or type(error).__name__
+            return [Problem(("code",), f"{what} (line {line})" if line else what, "bad_code")]
+        return []
+
+    def perform(self, call: StepCall) -> Outcome:
+        """Runs the code in the runner."""
+        payload = {
+            "kind": "python",
+            "code": call.config["code"],
+            "input": seen(call),
+            "memoryMb": int(call.config.get("memory_mb") or MEMORY_MB),
+            "timeout": math.ceil(call.timeout * 1000) / 1000,
+        }
+        if (size := len(json.dumps(payload))) > MAX_REQUEST:
+            return refuse(f"the code and its input are {size} bytes; at most {MAX_REQUEST} are allowed")
+        answer = self.ask(call, payload)
+        if isinstance(answer, Failed):
+            return answer
+        if not answer.get("ok"):
+            return Failed(error_of(answer))
+        result: Any = answer.get("result")
+        return Completed(result if isinstance(result, dict) else {"value": result})

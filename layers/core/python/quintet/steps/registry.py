@@ -1,0 +1,37 @@
+"""The registry of step kinds: what the engine can execute."""
+
+from collections.abc import Mapping
+
+from quintet.services.ports.steps import StepKind
+from quintet.steps.http import HttpKind
+from quintet.steps.input import InputKind
+from quintet.steps.kind import Kind
+from quintet.steps.loop import LoopKind
+from quintet.steps.map import MapKind
+from quintet.steps.python import PythonKind
+from quintet.steps.set import SetKind
+from quintet.steps.shell import ShellKind
+from quintet.steps.sql import SqlKind
+from quintet.steps.subrun import SubrunKind
+from quintet.steps.switch import SwitchKind
+from quintet.steps.tools import Tools
+from quintet.steps.wait import WaitKind
+
+
+def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
+    """Every kind by its name, working with these tools."""
+    expressions = tools.expressions
+    kinds: tuple[Kind, ...] = (
+        HttpKind(expressions, tools.http),
+        PythonKind(expressions, tools.functions, tools.runner_function),
+        ShellKind(expressions, tools.functions, tools.runner_function),
+        SqlKind(expressions, tools.functions, tools.blobs, tools.sql_function),
+        WaitKind(expressions),
+        SwitchKind(expressions),
+        LoopKind(expressions),
+        MapKind(expressions),
+        InputKind(expressions),
+        SubrunKind(expressions, tools.start_child),
+        SetKind(expressions),
+    )
+    return {kind.name: kind for kind in kinds}

@@ -1,0 +1,26 @@
+"""What step kinds use from outside; the composition root fills it in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from quintet.services.ports.functions import Functions
+from quintet.services.ports.http import HttpClient
+from quintet.services.ports.steps import Expressions, StepCall
+from quintet.services.ports.world import Blobs
+
+StartChild = Callable[[StepCall, str, Any], str]
+"""Starts a run of a job (id) of the call's own project with an input, once per attempt; its id. Raises NotFound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools of the step kinds; the two function names are of the runner and of the SQL function."""
+
+    expressions: Expressions
+    http: HttpClient
+    functions: Functions
+    blobs: Blobs
+    start_child: StartChild
+    runner_function: str = ""
+    sql_function: str = ""

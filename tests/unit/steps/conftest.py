@@ -1,0 +1,117 @@
+"""The step kinds over tools that remember what they were asked."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from quintet.adapters.jsonata import JsonataExpressions
+from quintet.adapters.memory import MemoryBlobs
+from quintet.domain.definition import StepDef
+from quintet.domain.errors import Problem
+from quintet.domain.outcome import Outcome
+from quintet.domain.run import Run
+from quintet.domain.state import StepState
+from quintet.domain.status import RunStatus
+from quintet.services.ports.http import HttpAnswer, HttpRequest
+from quintet.services.ports.steps import StepCall, StepKind
+from quintet.steps.registry import step_kinds
+from quintet.steps.tools import Tools
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Desk:
+    """The kinds, their fake tools, and short ways to check and enact a step."""
+
+    def __init__(self) -> None:
+        self.requests: list[HttpRequest] = []
+        self.answer: HttpAnswer | Exception = HttpAnswer(200, {}, b"", "http://x.example/", {})
+        self.called: list[tuple[str, Mapping[str, Any], float]] = []
+        self.reply: dict[str, Any] | Exception = {"ok": True, "result": {}}
+        self.children: list[tuple[str, Any]] = []
+        self.child: str | Exception = "child-1"
+        self.blobs = MemoryBlobs()
+        self.expressions = JsonataExpressions()
+        self.logged: list[tuple[str, str]] = []
+        self.kinds = step_kinds(
+            Tools(
+                expressions=self.expressions,
+                http=SimpleNamespace(send=self._send),
+                functions=SimpleNamespace(call=self._call),
+                blobs=self.blobs,
+                start_child=self._start_child,
+                runner_function="runner",
+                sql_function="sql",
+            )
+        )
+
+    def _send(self, request: HttpRequest) -> HttpAnswer:
+        self.requests.append(request)
+        return _give(self.answer)
+
+    def _call(self, function: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        self.called.append((function, payload, timeout))
+        return _give(self.reply)
+
+    def _start_child(self, _call: StepCall, job_id: str, given: Any) -> str:
+        self.children.append((job_id, given))
+        return _give(self.child)
+
+    def problems(
+        self, kind: str, config: Mapping[str, Any], *, body: tuple[StepDef, ...] = (), timeout: float | None = None
+    ) -> list[Problem]:
+        """The faults of a definition."""
+        return self.kinds[kind].problems(StepDef("s", kind, config=config, body=body, timeout=timeout))
+
+    def places(self, kind: str, config: Mapping[str, Any], **more: Any) -> set[tuple[str | int, ...]]:
+        """Where a definition's faults are."""
+        return {problem.place for problem in self.problems(kind, config, **more)}
+
+    def call(
+        self,
+        kind: str,
+        config: Mapping[str, Any],
+        *,
+        scope: Mapping[str, Any] | None = None,
+        define: StepDef | None = None,
+        results: Callable[[int], Mapping[str, Any]] = lambda _index: {},
+        failures: Mapping[int, Mapping[str, Any]] | None = None,
+        **state: Any,
+    ) -> StepCall:
+        """One attempt of a step, as the engine would put it."""
+        run = Run("run-1", "p1", "job-1", 1, "v1", RunStatus.EXECUTING, NOW, NOW)
+        step = StepState("s", define or StepDef("s", kind, config=config), "", 0, **state)
+        given: dict[str, Any] = {
+            "run": run,
+            "step": step,
+            "attempt": 1,
+            "token": 7,
+            "config": config,
+            "scope": lambda: dict(scope or {"input": {}, "steps": {}, "run": {"id": "run-1"}}),
+            "timeout": 5.0,
+            "now": NOW,
+            "log": lambda level, message: self.logged.append((level, message)),
+            "results": results,
+            "failure": (failures or {}).get,
+        }
+        return StepCall(**{name: given[name] for name in StepCall.__dataclass_fields__})
+
+    def enact(self, kind: str, config: Mapping[str, Any], **more: Any) -> Outcome:
+        """What one attempt comes to."""
+        found: StepKind = self.kinds[kind]
+        return found.enact(self.call(kind, config, **more))
+
+
+def _give(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Kinds over fake tools."""
+    return Desk()
