@@ -1,0 +1,1 @@
+"""The published APIs, one package each; independent of each other."""

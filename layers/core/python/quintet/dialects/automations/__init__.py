@@ -1,0 +1,1 @@
+"""The Automations API: automations, their runs and steps, live events, approvals, webhooks."""

@@ -1,0 +1,83 @@
+"""What every request passes before its route: authentication, scope, then strict validation of parameters and body."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from quintet.web.authentication import Authenticator, credential, refuse_cross_site
+from quintet.web.bodies import BadBody
+from quintet.web.engine import Engine
+from quintet.web.event import HttpEvent
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PUBLIC = "public"
+_SCOPE = "quintet_scope"
+_JSON = ("application/json", "text/json")
+
+
+def needs(scope: str) -> Callable[[F], F]:
+    """Marks a route with the scope that its callers need; PUBLIC for none."""
+
+    def mark(route: F) -> F:
+        setattr(route, _SCOPE, scope)
+        return route
+
+    return mark
+
+
+def scope_of(route: Callable[..., Any]) -> str:
+    """The scope a route was marked with; a route that nobody marked is a fault of ours, found when the API is built."""
+    return str(getattr(route, _SCOPE))
+
+
+class Gate(OpenAPIRequestValidationMiddleware):
+    """The first middleware of every route."""
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Powertools leaves its constructor untyped
+        self._engine = engine
+        self._authenticator = Authenticator()
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
+        """Admits the caller, validates the request, goes on. Raises Unauthenticated, Forbidden, RequestValidationError."""
+        scope = scope_of(app.context["_route"].func)
+        if scope != PUBLIC:
+            self._admit(app, scope)
+        return super().handler(app, next_middleware)
+
+    def _admit(self, app: Any, scope: str) -> None:
+        event: HttpEvent = app.current_event
+        given = credential(event.lower_headers, event.cookies)
+        engine = self._engine()
+        caller = self._authenticator.caller(given.secret, engine.keys, engine.clock)
+        if given.from_cookie:
+            refuse_cross_site(event.http_method, event.lower_headers)
+        caller.require(scope)
+        app.append_context(caller=caller)
+
+    def _get_body(self, app: Any) -> dict[str, Any] | None:  # type: ignore[override]  # no body is None there too
+        """The body, which for every route that declares one is a JSON object."""
+        event: HttpEvent = app.current_event
+        kind = event.lower_headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            body: Any = event.json_body
+        except BadBody as bad:
+            place = ("body",) if bad.position is None else ("body", bad.position)
+            raise invalid("json_invalid", place, f"JSON decode error: {bad.message}") from bad
+        if body is None:
+            return None
+        if not isinstance(body, dict):
+            raise invalid("model_attributes_type", ("body",), "Input should be a valid dictionary or object")
+        if kind and kind not in _JSON and not kind.endswith("+json"):
+            raise invalid("content_type", ("body",), f"Content-Type should be application/json, not {kind}")
+        return body
+
+
+def invalid(type_: str, place: tuple[str | int, ...], message: str) -> RequestValidationError:
+    """A validation error of one place."""
+    return RequestValidationError([{"type": type_, "loc": place, "msg": message}])
