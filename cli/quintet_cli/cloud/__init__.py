@@ -1,0 +1,1 @@
+"""The local cloud: the deployment that AWS gets, in one process on this machine."""

@@ -1,0 +1,79 @@
+"""SQS in the write-ahead log: each queue's description, the messages that came and those that went.
+
+Which messages are in flight is not logged: after a crash they are visible again, as an at-least-once queue may do.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core.persistence import _json_default
+from ministack.services import sqs
+
+from .wal_log import Record
+from .wal_state import State
+
+_COUNTERS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_READS = {"ReceiveMessage", "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "GetQueueUrl",
+          "GetQueueAttributes", "ListQueues", "ListQueueTags"}  # fmt: skip
+
+
+class Sqs:
+    """Compares the queues with what was logged of them."""
+
+    def __init__(self, append: Callable[[Record], None]) -> None:
+        self._append = append
+        self._descriptions: dict[str, str] = {}
+        self._messages: dict[str, set[str]] = {}
+
+    def end(self, action: str) -> bool:
+        """A request is over; answers whether something was appended."""
+        return action not in _READS and self.queues()
+
+    def queues(self) -> bool:
+        """Append what changed in any queue; answers whether something did."""
+        changed = False
+        found = {" ".join(scoped): queue for scoped, queue in sqs._queues.all_items()}
+        for key, queue in found.items():
+            changed = self._queue(key, queue) or changed
+        for key in self._descriptions.keys() - found.keys():
+            del self._descriptions[key]
+            self._messages.pop(key, None)
+            self._append(["q", key, None, [], []])
+            changed = True
+        return changed
+
+    def _queue(self, key: str, queue: dict[str, Any]) -> bool:
+        description = {name: value for name, value in queue.items() if name != "messages"}
+        attributes = {name: value for name, value in queue["attributes"].items() if name not in _COUNTERS}
+        description["attributes"] = attributes
+        text = json.dumps(description, sort_keys=True, default=_json_default)
+        new = None
+        if self._descriptions.get(key) != text:
+            self._descriptions[key] = text
+            new = description
+        messages = {message["id"]: message for message in list(queue["messages"])}
+        logged = self._messages.get(key, set())
+        added = [message for identity, message in messages.items() if identity not in logged]
+        removed = list(logged - messages.keys())
+        self._messages[key] = set(messages)
+        if new is None and not added and not removed:
+            return False
+        self._append(["q", key, new, added, removed])
+        return True
+
+
+def install(state: State) -> None:
+    """Put the recovered queues into the emulator, under the address it has now."""
+    for key, description in state.queues.items():
+        account, region, url = key.split(" ", 2)
+        address = sqs._queue_url_for_account(account, url.rpartition("/")[2])
+        queue = {**description, "url": address, "messages": list(state.messages.get(key, {}).values())}
+        for message in queue["messages"]:
+            message["receipt_handle"] = None
+        sqs._queues.set_scoped(account, region, address, queue)
+    sqs._rebuild_queue_name_index()
