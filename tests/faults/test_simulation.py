@@ -4,14 +4,16 @@ import pytest
 from simulation.history import History
 
 from quintet.domain import snapshot
+from quintet.services import attempts
 
 CHUNK = 25
 
 
 @pytest.fixture(autouse=True)
-def early_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small histories meet snapshots too."""
+def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small histories meet snapshots and fanned-out maps too."""
     monkeypatch.setattr(snapshot, "FIRST_AT", 12)
+    monkeypatch.setattr(attempts, "FANOUT_ABOVE", 2)
 
 
 @pytest.mark.parametrize("first", range(0, 300, CHUNK))

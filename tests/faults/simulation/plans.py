@@ -43,7 +43,7 @@ def steps(
 def _config(chance: random.Random, kind: str, callee: str | None) -> dict[str, object]:
     match kind:
         case "pause":
-            return {"seconds": chance.choice((0.5, 4, 40, 4000))}
+            return {"seconds": chance.choice((0.5, 4, 40, 900))}
         case "input":
             return {"seconds": chance.choice((30, 600))}
         case "each" | "times":

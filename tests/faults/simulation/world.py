@@ -6,9 +6,11 @@ distributed deployment could show between two port calls can happen here too.
 """
 
 import heapq
+import json
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
@@ -39,8 +41,7 @@ class World:
         self.nesting = 0
         self.calm = False
         self.trace: list[str] = []
-        self.enacting: dict[tuple[str, str], int] = {}
-        self.unexpected: list[str] = []
+        self.mapping: dict[tuple[str, int], int] = {}
 
     # --- time and actors -------------------------------------------------------------------------------------------------------
 
@@ -121,6 +122,7 @@ class World:
             bursts=SimBursts(self, kinds, expressions),
             timers=SimTimers(self, kinds, expressions),
             carriers=SimCarriers(self, kinds, expressions),
+            fanouts=SimFanouts(self, kinds, expressions),
             pool=lambda: SimPool(self),
         )
 
@@ -213,6 +215,52 @@ class SimCarriers:
         return lambda: self.world.process(self.kinds, self.expressions).carry(run_id, path, attempt)
 
 
+class SimFanouts:
+    """The fan-out machine: a child burst for each item, and a wake at the end."""
+
+    def __init__(self, world: World, kinds: Any, expressions: Any) -> None:
+        self.world = world
+        self.kinds = kinds
+        self.expressions = expressions
+
+    def start(self, run_id: str, path: str, token: int, manifest: str, concurrency: int) -> None:
+        """Starts the map, once while it runs."""
+        self.world.call("fanouts.start", lambda: self._enqueue(run_id, path, token, manifest), repeatable=True)
+
+    def stop(self, run_id: str, token: int) -> None:
+        """Items ask by themselves whether their map is still waited for."""
+
+    def _enqueue(self, run_id: str, path: str, token: int, manifest: str) -> None:
+        if self.world.mapping.get((run_id, token), 0):
+            return
+        items = json.loads(self.world.stores["blobs"].get(manifest))
+        self.world.mapping[run_id, token] = len(items)
+        for index, item in enumerate(items):
+            self.world.later(0.1, partial(self._item, run_id, path, token, index, item, 0, 0))
+
+    def _item(self, run_id: str, path: str, token: int, index: int, item: Any, slice_: int, retry: int) -> None:
+        invocation = f"i{self.world.random.getrandbits(32):08x}"
+        again = partial(self._item, run_id, path, token, index, item)
+        try:
+            services = self.world.process(self.kinds, self.expressions)
+            answer = services.advance_item(run_id, path, token, index, item, slice_, retry, invocation)
+        except (ProcessDied, PortFailed):
+            if retry < 2 and self.world.random.random() < 0.7:
+                self.world.later(1.0, lambda: again(slice_, retry + 1))
+            else:
+                self._ended(run_id, token)
+            raise
+        if answer.next == "wait":
+            self.world.later(answer.seconds, lambda: again(answer.slice, 0))
+        else:
+            self._ended(run_id, token)
+
+    def _ended(self, run_id: str, token: int) -> None:
+        self.world.mapping[run_id, token] -= 1
+        if not self.world.mapping[run_id, token]:
+            self.world.later(0.1, lambda: self.world.process(self.kinds, self.expressions).wake_run(run_id))
+
+
 class SimPool:
     """Attempts beside each other in virtual time: each ends after the seconds its kind says."""
 
@@ -256,4 +304,10 @@ class _Silent:
 
 
 def _silent(world: World) -> dict[str, Any]:
-    return {"bursts": _Silent(), "timers": _Silent(), "carriers": _Silent(), "pool": lambda: SimPool(world)}
+    return {
+        "bursts": _Silent(),
+        "timers": _Silent(),
+        "carriers": _Silent(),
+        "fanouts": _Silent(),
+        "pool": lambda: SimPool(world),
+    }
