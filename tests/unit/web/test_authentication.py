@@ -1,0 +1,149 @@
+"""API keys."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from quintet.adapters.memory import ManualClock, MemoryKeys
+from quintet.domain.errors import Forbidden, Unauthenticated
+from quintet.services.ports.keys import Key
+from quintet.web.authentication import KEPT, Authenticator, Caller, credential, refuse_cross_site
+
+CLOCK_START = ManualClock().now()
+
+
+class CountingKeys(MemoryKeys):
+    """Keys that count their look-ups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_up = 0
+
+    def find(self, digest: str) -> Key | None:
+        self.looked_up += 1
+        return super().find(digest)
+
+
+def put(keys: MemoryKeys, secret: str, **fields: object) -> None:
+    """Stores a key of that secret."""
+    found = {"scopes": frozenset({"runs:read"}), "created_at": CLOCK_START, **fields}
+    key = Key(id="k", project="p", namespace="p", name="n", prefix="s", **found)  # type: ignore[arg-type]
+    keys.put(hashlib.sha256(secret.encode()).hexdigest(), key)
+
+
+@pytest.mark.parametrize(
+    ("headers", "cookies", "secret"),
+    [
+        ({"authorization": "Bearer a"}, [], "a"),
+        ({"authorization": "bearer  a "}, [], "a"),
+        ({"x-api-key": "b"}, [], "b"),
+        ({}, ["other=1", "vai_token=c"], "c"),
+        ({"cookie": "x=1; vai_token=c; y=2"}, [], "c"),
+        ({"authorization": "Bearer a", "x-api-key": "b"}, ["vai_token=c"], "a"),
+        ({"authorization": "Basic eA==", "x-api-key": "b"}, [], "b"),
+    ],
+)
+def test_a_secret_comes_as_bearer_key_header_or_cookie(
+    headers: dict[str, str], cookies: list[str], secret: str
+) -> None:
+    """The bearer token wins over the key header, and that over the cookie."""
+    assert credential(headers, cookies).secret == secret
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer "}, {"cookie": "vai_token="}, {"x-api-key": " "}])
+def test_without_a_secret_nobody_is_authenticated(headers: dict[str, str]) -> None:
+    """No credential, or an empty one, is none."""
+    with pytest.raises(Unauthenticated):
+        credential(headers, [])
+
+
+def test_a_key_is_remembered_for_thirty_seconds() -> None:
+    """A valid key is looked up once in that time; a revoked one is refused from then on."""
+    keys, clock, authenticator = CountingKeys(), ManualClock(), Authenticator()
+    put(keys, "s")
+    for _ in range(3):
+        assert authenticator.caller("s", keys, clock).project == "p"
+    assert keys.looked_up == 1
+    put(keys, "s", revoked_at=clock.now())
+    clock.advance(KEPT.total_seconds() - 1)
+    assert authenticator.caller("s", keys, clock).project == "p"
+    clock.advance(1)
+    with pytest.raises(Unauthenticated):
+        authenticator.caller("s", keys, clock)
+
+
+def test_an_expired_key_is_refused_at_once_even_when_remembered() -> None:
+    """Expiry is judged at every request."""
+    keys, clock, authenticator = CountingKeys(), ManualClock(), Authenticator()
+    put(keys, "s", expires_at=clock.now() + timedelta(seconds=5))
+    authenticator.caller("s", keys, clock)
+    clock.advance(5)
+    with pytest.raises(Unauthenticated):
+        authenticator.caller("s", keys, clock)
+
+
+def test_an_unknown_key_is_not_remembered() -> None:
+    """A key that is made after it was refused works at once."""
+    keys, clock, authenticator = CountingKeys(), ManualClock(), Authenticator()
+    with pytest.raises(Unauthenticated):
+        authenticator.caller("s", keys, clock)
+    put(keys, "s")
+    assert authenticator.caller("s", keys, clock).name == "n"
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """However many keys call, only the last ones are remembered; all go on working."""
+    keys, clock, authenticator = CountingKeys(), ManualClock(), Authenticator()
+    for number in range(1100):
+        put(keys, f"s{number}")
+        authenticator.caller(f"s{number}", keys, clock)
+    authenticator.caller("s1099", keys, clock)
+    assert keys.looked_up == 1100
+    authenticator.caller("s0", keys, clock)
+    assert keys.looked_up == 1101
+
+
+def test_an_absurd_secret_is_refused_without_a_look_up() -> None:
+    """A secret longer than any key is refused."""
+    keys = CountingKeys()
+    with pytest.raises(Unauthenticated):
+        Authenticator().caller("s" * 10_000, keys, ManualClock())
+    assert keys.looked_up == 0
+
+
+@pytest.mark.parametrize(
+    ("scopes", "allowed"),
+    [({"runs:read"}, True), ({"admin"}, True), ({"*"}, True), ({"runs:write"}, False), (set(), False)],
+)
+def test_scopes(scopes: set[str], allowed: bool) -> None:
+    """The scope itself, admin and * allow; anything else is refused, naming the scope."""
+    caller = Caller(Key("k", "p", "p", "n", "s", frozenset(scopes), CLOCK_START))
+    if allowed:
+        caller.require("runs:read")
+    else:
+        with pytest.raises(Forbidden, match="runs:read"):
+            caller.require("runs:read")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "allowed"),
+    [
+        ("GET", {"origin": "https://evil.test", "host": "q.test"}, True),
+        ("POST", {"host": "q.test"}, True),
+        ("POST", {"origin": "https://q.test", "host": "q.test"}, True),
+        ("POST", {"origin": "https://evil.test", "host": "q.test"}, False),
+        ("POST", {"origin": "null", "host": "q.test"}, False),
+        ("DELETE", {"sec-fetch-site": "cross-site", "host": "q.test"}, False),
+        ("POST", {"sec-fetch-site": "same-origin", "origin": "http://q.test:1", "host": "q.test:1"}, True),
+    ],
+)
+def test_another_sites_page_changes_nothing_with_a_users_cookie(
+    method: str, headers: dict[str, str], allowed: bool
+) -> None:
+    """Changes by cookie need the request to come from the API's own origin, as browsers say."""
+    if allowed:
+        refuse_cross_site(method, headers)
+    else:
+        with pytest.raises(Forbidden):
+            refuse_cross_site(method, headers)

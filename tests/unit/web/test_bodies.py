@@ -1,0 +1,92 @@
+"""Request bodies."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quintet.web.bodies import MAX_BYTES, MAX_DEPTH, BadBody, BodyTooLarge, parse, raw_body
+from quintet.web.rendering import to_json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab[{\"\\", max_size=4), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(JSON)
+def test_what_is_written_is_read_back_exactly(value: object) -> None:
+    """Any JSON value survives writing and reading, integers beyond 64 bits and odd strings included."""
+    assert parse(to_json(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "Expecting"),
+        ("[1,]", "Expecting|Illegal"),
+        ("NaN", "NaN is no JSON"),
+        ('{"a": -Infinity}', "-Infinity is no JSON"),
+        ("1e999", "no number that can be kept"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "duplicate key 'c'"),
+        ('"\\ud800"', "surrogate"),
+        ("1" * 5000, "too many digits"),
+        ("[" * 65 + "]" * 65, "nested deeper than 64"),
+        ('{"a":' * 200_000, "nested deeper than 64"),
+        ("[" * 300_000, "nested deeper than 64"),
+        ('"a\nb"', "control character"),
+    ],
+)
+def test_bad_json_is_refused_with_a_reason(text: str, said: str) -> None:
+    """Each kind of bad JSON is refused, saying what is wrong with it."""
+    with pytest.raises(BadBody, match=said):
+        parse(text.encode())
+
+
+def test_nesting_is_counted_outside_of_strings() -> None:
+    """Brackets inside strings, escaped quotes among them, are no nesting, and the deepest allowed value is read."""
+    text = '["' + "[{" * 200 + '\\"' + "[" * 100 + '"]'
+    assert len(parse(text.encode())) == 1
+    assert parse(("[" * MAX_DEPTH + "]" * MAX_DEPTH).encode()) is not None
+    assert len(parse(("[" + "[]," * 1000 + "[]]").encode())) == 1001
+
+
+def test_invalid_utf_8_is_refused() -> None:
+    """Bytes that are no UTF-8, whether sent plain or in base64, are refused."""
+    with pytest.raises(BadBody, match="UTF-8"):
+        parse(b'"\xff"')
+    with pytest.raises(BadBody, match="UTF-8"):
+        raw_body("\ud800", is_base64=False)
+    with pytest.raises(BadBody, match="UTF-8"):
+        raw_body("abc", is_base64=True)
+
+
+def test_a_surrogate_pair_is_a_character() -> None:
+    """An escaped surrogate pair is read as the character that it stands for."""
+    assert parse(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_the_size_is_bounded_in_bytes() -> None:
+    """A body of exactly the bound is read, one byte more is too large, however it was sent."""
+    exact = b'"' + b"a" * (MAX_BYTES - 2) + b'"'
+    assert len(parse(raw_body(base64.b64encode(exact).decode(), is_base64=True))) == MAX_BYTES - 2
+    with pytest.raises(BodyTooLarge):
+        raw_body("é" * (MAX_BYTES // 2 + 1), is_base64=False)
+    with pytest.raises(BodyTooLarge):
+        parse(exact + b" ")
+
+
+def test_no_body_is_none() -> None:
+    """Nothing, or only white space, is no body."""
+    assert parse(b"") is None
+    assert parse(b" \n") is None
+
+
+def test_answers_are_valid_json_whatever_is_in_them() -> None:
+    """NaN becomes null, half a surrogate pair its escape; times and other values their text."""
+    assert to_json({"a": [float("nan"), float("inf")], "b": (1,)}) == '{"a":[null,null],"b":[1]}'
+    assert to_json("\ud800é") == '"\\ud800\\u00e9"'
+    assert to_json("é") == '"é"'
