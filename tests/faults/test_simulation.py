@@ -1,5 +1,7 @@
 """Histories of the whole engine under faults, each repeatable from its seed."""
 
+import logging
+
 import pytest
 from simulation.history import History
 
@@ -14,6 +16,7 @@ def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small histories meet snapshots and fanned-out maps too."""
     monkeypatch.setattr(snapshot, "FIRST_AT", 12)
     monkeypatch.setattr(attempts, "FANOUT_ABOVE", 2)
+    logging.getLogger("quintet").setLevel(logging.CRITICAL)  # a storm's sweeps have much to complain of
 
 
 @pytest.mark.parametrize("first", range(0, 300, CHUNK))

@@ -44,7 +44,7 @@ def test_what_is_not_there_is_not_found(jobs: Jobs) -> None:
         lambda: jobs.by_hook("nowhere"),
         lambda: jobs.delete(a_job()),
         lambda: jobs.delete(replace(job, project="other")),
-        lambda: jobs.update(replace(job, project="other"), None, 1),
+        lambda: jobs.update(replace(job, project="other"), None, job),
     ):
         with pytest.raises(NotFound):
             read()
@@ -64,9 +64,9 @@ def test_a_revision_adds_a_version(jobs: Jobs) -> None:
     """The new face and the new version come together; earlier versions stay."""
     job = _create(jobs)
     second = replace(job, version=2, version_id="v2", name="new", updated_at=after(5))
-    jobs.update(second, a_version(second), 1)
+    jobs.update(second, a_version(second), job)
     third = replace(second, name="newer")
-    jobs.update(third, None, 2)
+    jobs.update(third, None, second)
     assert jobs.get("acme", job.id) == third
     assert jobs.versions(job.id, 10, 0) == [a_version(second), a_version(job)]
     assert jobs.version(job.id, 1) == a_version(job)
@@ -76,9 +76,9 @@ def test_a_revision_of_an_old_version_is_refused(jobs: Jobs) -> None:
     """Of two who revise the same version the second is told."""
     job = _create(jobs)
     second = replace(job, version=2, version_id="v2")
-    jobs.update(second, a_version(second), 1)
+    jobs.update(second, a_version(second), job)
     with pytest.raises(Conflict):
-        jobs.update(replace(second, version_id="v2b"), a_version(replace(second, version_id="v2b")), 1)
+        jobs.update(replace(second, version_id="v2b"), a_version(replace(second, version_id="v2b")), job)
     assert jobs.get("acme", job.id) == second
     assert jobs.version(job.id, 2) == a_version(second)
 
@@ -90,7 +90,7 @@ def test_racing_revisions_make_one_version(jobs: Jobs) -> None:
     def revise(number: int) -> bool:
         mine = replace(job, version=2, version_id=f"v2-{number}")
         try:
-            jobs.update(mine, a_version(mine), 1)
+            jobs.update(mine, a_version(mine), job)
         except Conflict:
             return False
         return True
@@ -105,8 +105,8 @@ def test_versions_are_paged_newest_first(jobs: Jobs) -> None:
     job = _create(jobs)
     made = [a_version(job)]
     for number in range(2, 8):
-        job = replace(job, version=number, version_id=f"v{number}")
-        jobs.update(job, a_version(job), number - 1)
+        was, job = job, replace(job, version=number, version_id=f"v{number}")
+        jobs.update(job, a_version(job), was)
         made.insert(0, a_version(job))
     for limit, offset in [(10, 0), (2, 0), (2, 2), (3, 5), (1, 6), (5, 7), (5, 70)]:
         assert jobs.versions(job.id, limit, offset) == made[offset : offset + limit]
@@ -152,7 +152,7 @@ def test_a_deleted_job_leaves_lists_but_not_its_runs(jobs: Jobs) -> None:
 def test_counts_follow_a_change_of_status(jobs: Jobs) -> None:
     """A paused job moves from one list and count to the other."""
     job = _create(jobs)
-    jobs.update(replace(job, status="paused"), None, 1)
+    jobs.update(replace(job, status="paused"), None, job)
     for status, there in (("active", 0), ("paused", 1), (None, 1)):
         assert jobs.count("acme", "automations", status) == there
         assert len(jobs.page("acme", "automations", status, 9, 0)) == there
@@ -166,12 +166,12 @@ def test_a_webhook_path_is_claimed_once(jobs: Jobs) -> None:
     second = _create(jobs, settings=_hooked("q"))
     moved = replace(second, settings=_hooked("p"), version=2, version_id="v2")
     with pytest.raises(Conflict):
-        jobs.update(moved, a_version(moved), 1)
+        jobs.update(moved, a_version(moved), second)
     assert jobs.get("acme", second.id) == jobs.by_hook("q") == second
     with pytest.raises(NotFound):
         jobs.version(second.id, 2)
-    jobs.update(replace(first, settings={}), None, 1)
-    jobs.update(moved, a_version(moved), 1)
+    jobs.update(replace(first, settings={}), None, first)
+    jobs.update(moved, a_version(moved), second)
     assert jobs.by_hook("p") == moved
     with pytest.raises(NotFound):
         jobs.by_hook("q")

@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from automations_client import Client, Endpoint, step
 from standardwebhooks import Webhook
+
+from tests.local_cloud.client import Client, step
+from tests.local_cloud.endpoint import Endpoint
 
 GATE = step("gate", kind="approval_gate", config={"message": "go on?"})
 

@@ -47,7 +47,7 @@ def test_item_advances_one_item(monkeypatch: pytest.MonkeyPatch) -> None:
     """An item's slice is advanced as a run's is, under its index."""
     services = Mock()
     services.advance_item.return_value = Next("end")
-    event = {"runId": "r", "path": "each", "attempt": 1, "index": 7, "item": {"n": 1}, "slice": 0, "retry": 0}
+    event = {"runId": "r", "path": "each", "token": 1, "index": 7, "item": {"n": 1}, "slice": 0, "retry": 0}
     answer = call("item", services, event, monkeypatch)
 
     services.advance_item.assert_called_once_with("r", "each", 1, 7, {"n": 1}, 0, 0, "request-1#0")
@@ -96,6 +96,7 @@ def test_a_fault_is_logged_with_its_run_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The machine's retry rests on the exception; people find it in the log by the run."""
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "a-logger-of-this-test")  # loggers of one name share their stream
     services = Mock()
     services.advance.side_effect = ValueError("damaged journal")
     with pytest.raises(ValueError, match="damaged journal"):

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from quintet.domain.definition import StepDef
+from quintet.adapters.jsonata import JsonataExpressions
+from quintet.domain.definition import Plan, StepDef
+from quintet.services.checks import Checks
 
 BODY = (StepDef("inner", "set", config={"values": {}}),)
 
@@ -127,9 +129,13 @@ def test_timeouts_have_a_maximum(desk: Any, kind: str) -> None:
     """No step may ask for more time than its kind can be given, and none for nothing."""
     most = desk.kinds[kind].max_timeout
 
-    assert ("timeout",) in desk.places(kind, {}, timeout=most + 1)
-    assert ("timeout",) in desk.places(kind, {}, timeout=0)
-    assert ("timeout",) not in desk.places(kind, {}, timeout=most)
+    def places(timeout: float) -> set[tuple[str | int, ...]]:
+        plan = Plan((StepDef("s", kind, timeout=timeout),))
+        return {problem.place for problem in Checks(desk.kinds, JsonataExpressions()).problems(plan)}
+
+    assert ("steps", 0, "timeout") in places(most + 1)
+    assert ("steps", 0, "timeout") in places(0)
+    assert ("steps", 0, "timeout") not in places(most)
     assert 0 < desk.kinds[kind].default_timeout <= most
 
 

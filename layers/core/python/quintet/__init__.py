@@ -1,0 +1,1 @@
+"""Quintet: one journaled engine behind five job and workflow APIs."""

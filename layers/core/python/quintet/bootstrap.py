@@ -278,7 +278,7 @@ class Services:
     @cached_property
     def reading(self) -> Reading:
         """Reads runs."""
-        return Reading(self.runs, self.journal, self.payloads)
+        return Reading(self.runs, self.journal, self.payloads, self.clock)
 
     @cached_property
     def tick(self) -> Tick:

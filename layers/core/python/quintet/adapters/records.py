@@ -11,6 +11,7 @@ from typing import Any
 from quintet.domain.definition import plan_from_dict, plan_to_dict
 from quintet.domain.events import Event, event_from_dict, event_to_dict, from_millis, to_millis
 from quintet.domain.job import Job, JobVersion
+from quintet.domain.jsontext import compact
 from quintet.domain.run import Parent, Run, Slot, Trigger
 from quintet.domain.status import RunStatus
 from quintet.services.ports.keys import Key
@@ -18,7 +19,7 @@ from quintet.services.ports.keys import Key
 
 def pack(value: Any) -> str:
     """Compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact(value)
 
 
 def events_to_text(events: Iterable[Event]) -> str:

@@ -13,7 +13,7 @@ def faults_logged(**names: object) -> Iterator[None]:
     try:
         yield
     except Exception:
-        from aws_lambda_powertools import Logger  # noqa: PLC0415  # 41 ms that only a fault pays
+        from aws_lambda_powertools import Logger  # 41 ms that only a fault pays
 
         Logger().exception("The call failed", extra=names)
         raise
@@ -24,7 +24,7 @@ def count(function: str, counts: Mapping[str, int]) -> None:
     told = {name: number for name, number in counts.items() if number}
     if not told:
         return
-    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit  # noqa: PLC0415  # see the module's docstring
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit  # see the module's docstring
 
     metrics = EphemeralMetrics()
     metrics.add_dimension("function", function)

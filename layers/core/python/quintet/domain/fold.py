@@ -39,6 +39,11 @@ def _created(state: RunState, event: Event) -> None:
     _open_frame(state, "", state.plan.graph, None, None)
 
 
+def _delayed(state: RunState, event: Event) -> None:
+    state.status = RunStatus.DELAYED
+    state.until = _moment(event.data.get("until"))
+
+
 def _started(state: RunState, event: Event) -> None:
     state.status = RunStatus.EXECUTING
     state.started_at = state.started_at or event.at
@@ -124,6 +129,7 @@ def _step_waiting(state: RunState, event: Event) -> None:
     step.status = StepStatus.WAITING
     step.started_at = step.started_at or event.at
     step.wait = dict(event.data)
+    step.decision = event.data.get("decision", step.decision)
     step.deadline = _moment(event.data.get("deadline"))
     state.waiting[step.path] = None
     if step.deadline:
@@ -142,6 +148,7 @@ def _step_completed(state: RunState, event: Event) -> None:
 
 def _step_failed(state: RunState, event: Event) -> None:
     step = _step(state, event)
+    _abandon(state, step)
     step.error = event.data.get("error")
     step.started_at = step.started_at or event.at
     if "retry_at" in event.data:
@@ -165,7 +172,14 @@ def _step_skipped(state: RunState, event: Event) -> None:
 
 
 def _step_canceled(state: RunState, event: Event) -> None:
-    _settle(state, _step(state, event), StepStatus.CANCELED, event)
+    step = _step(state, event)
+    _abandon(state, step)
+    _settle(state, step, StepStatus.CANCELED, event)
+
+
+def _abandon(state: RunState, step: StepState) -> None:
+    if child := step.wait.get("child"):
+        state.abandoned[child] = state.number
 
 
 def _step_progress(state: RunState, event: Event) -> None:
@@ -231,7 +245,7 @@ def _close(state: RunState, frame: Frame) -> None:
 
 _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.RUN_CREATED: _created,
-    EventType.RUN_DELAYED: _becomes(RunStatus.DELAYED),
+    EventType.RUN_DELAYED: _delayed,
     EventType.RUN_QUEUED: _becomes(RunStatus.QUEUED),
     EventType.RUN_STARTED: _started,
     EventType.RUN_WAITING: _becomes(RunStatus.WAITING),

@@ -24,7 +24,8 @@ def to_dict(state: RunState) -> dict[str, Any]:
         "number": state.number,
         "status": str(state.status),
         "times": [
-            _out(t) for t in (state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline)
+            _out(t)
+            for t in (state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline, state.until)
         ],
         "input": state.input,
         "given": dict(state.given),
@@ -32,6 +33,7 @@ def to_dict(state: RunState) -> dict[str, Any]:
         "error": state.error,
         "canceled_by": state.canceled_by,
         "claim": _claim_out(state.claim),
+        "abandoned": state.abandoned,
         "frames": [[f.prefix, f.owner, f.index, f.open, f.failed_by] for f in state.frames.values()],
         "steps": [_step_out(step) for step in state.steps.values()],
         "indexes": [list(index) for index in _indexes(state)],
@@ -42,10 +44,11 @@ def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
     """The state that `to_dict` wrote."""
     state = RunState(run_id, plan, RunStatus(data["status"]), data["number"])
     times = [_in(value) for value in data["times"]]
-    state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline = times
+    state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline, state.until = times
     state.input, state.result, state.error = data["input"], data["result"], data["error"]
     state.given = data["given"]
     state.canceled_by, state.claim = data["canceled_by"], Claim(*data["claim"])
+    state.abandoned = dict(data["abandoned"])
     for prefix, owner, index, open_, failed_by in data["frames"]:
         graph = plan.graph if owner is None else _body(state, owner)
         state.frames[prefix] = Frame(prefix, graph, owner, index, open_, failed_by)
@@ -82,6 +85,7 @@ def _claim_out(claim: Claim) -> list[Any]:
 _PLAIN = (
     "attempt",
     "token",
+    "decision",
     "result",
     "error",
     "skip_reason",
@@ -98,7 +102,9 @@ _PLAIN = (
 
 def _step_out(step: StepState) -> list[Any]:
     plain = {name: getattr(step, name) for name in _PLAIN}
-    extras = {name: value for name, value in plain.items() if value is not None and value is not False}
+    extras = {
+        name: value for name, value in plain.items() if value is not None and (value is not False or name == "result")
+    }
     if step.wait:
         extras["wait"] = dict(step.wait)
     if step.claim != Claim():

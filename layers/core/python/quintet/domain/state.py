@@ -48,6 +48,7 @@ class StepState:
     error: Mapping[str, Any] | None = None
     skip_reason: str | None = None
     wait: Mapping[str, Any] = field(default_factory=dict)
+    decision: str | None = None
     carried: bool = False
     claim: Claim = Claim()
     reused_from: str | None = None
@@ -87,6 +88,7 @@ class RunState:
 
     The indexes hold paths, in order: `ready` (dependencies settled), `running` (an attempt in flight), `waiting` (for time, an answer, a
     child run, a retry), `turns` (loops and maps whose next move is due), `timed` (has a deadline), `failing` (prefixes of frames to end).
+    `abandoned` holds the child runs whose step ended without them, with the number of the event that ended it.
     """
 
     run_id: str
@@ -98,6 +100,7 @@ class RunState:
     ended_at: datetime | None = None
     changed_at: datetime | None = None
     deadline: datetime | None = None
+    until: datetime | None = None
     input: Any = None
     given: Mapping[str, Any] = field(default_factory=dict)
     result: Any = None
@@ -112,6 +115,7 @@ class RunState:
     turns: dict[str, None] = field(default_factory=dict)
     timed: dict[str, None] = field(default_factory=dict)
     failing: dict[str, None] = field(default_factory=dict)
+    abandoned: dict[str, int] = field(default_factory=dict)
 
     def frame_of(self, step: StepState) -> Frame:
         """The frame a step belongs to."""

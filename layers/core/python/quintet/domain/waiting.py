@@ -1,5 +1,6 @@
 """Answers why a run is waiting."""
 
+from datetime import datetime
 from typing import Any
 
 from quintet.domain.events import from_millis
@@ -8,13 +9,13 @@ from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus
 
 
-def reasons(run: Run, state: RunState) -> list[dict[str, Any]]:
+def reasons(run: Run, state: RunState, now: datetime) -> list[dict[str, Any]]:
     """One entry for each thing the run waits for: reason, step (path or None), since, until (times or None), detail (a sentence)."""
     if state.status.terminal:
         return []
-    if state.status is RunStatus.DELAYED:
-        return [_entry("delayed", None, run.created_at, None, "the run is to start later")]
-    if state.status is RunStatus.QUEUED:
+    if state.status is RunStatus.DELAYED and state.until and now < state.until:
+        return [_entry("delayed", None, run.created_at, state.until, "the run is to start later")]
+    if state.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
         held = ", ".join(f"{slot.name.rsplit('#', 1)[-1]!r} (at most {slot.limit})" for slot in run.slots)
         return [_entry("concurrency", None, run.created_at, None, f"another run holds {held}")]
     if state.status is RunStatus.PAUSED:

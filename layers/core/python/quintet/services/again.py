@@ -12,6 +12,9 @@ from quintet.services.payloads import Payloads
 from quintet.services.ports.world import Clock
 from quintet.services.trigger import TriggerRun
 
+INLINE_TOTAL = 1_000_000
+"""Bytes of results that a new run takes over inside its journal."""
+
 MODES = ("from_failed", "from_step", "full")
 
 

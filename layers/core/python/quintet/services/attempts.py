@@ -11,6 +11,7 @@ from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import RunState, StepState
+from quintet.domain.truth import truth
 from quintet.services.payloads import Payloads
 from quintet.services.ports.steps import Composite, ExpressionFailed, Expressions, StepCall, StepKind, StepKinds
 from quintet.services.ports.world import Clock, Ids, LogEntry, Logs
@@ -98,16 +99,19 @@ class Attempts:
         condition = step.define.when
         if condition is None:
             return True
-        scope = self._scopes.of(run, state, step, self._expressions.reads("{% " + condition + " %}"))
-        return bool(self._expressions.evaluate(condition, scope))
+        scope = self._scopes.of(run, state, step, self._expressions.reads(_templated(condition)))
+        return truth(self._expressions.evaluate(condition, scope))
 
     def _call(
         self, state: RunState, run: Run, step: StepState, kind: StepKind, now: datetime, *, starts: bool = False
     ) -> StepCall:
         rendered = {key: value for key, value in step.define.config.items() if key not in kind.raw}
+        if step.composite and not starts:
+            rendered.pop("items", None)  # they were settled when the map started
         scope = self._scopes.of(run, state, step, self._expressions.reads(rendered))
         scope["attempt"] = step.attempt + starts
         raw = {key: value for key, value in step.define.config.items() if key in kind.raw}
+        seen = None if kind.sees_scope else self._expressions.reads([_templated(raw[key]) for key in raw])
         timeout = step.define.timeout or kind.default_timeout
 
         def log(level: str, message: str) -> None:
@@ -121,7 +125,7 @@ class Attempts:
             # The event that starts an attempt comes next in the journal, so its number is known before it is added.
             token=state.number + 1 if starts else step.token,
             config={**self._expressions.render(rendered, scope), **raw},
-            scope=lambda: {**self._scopes.of(run, state, step, None), "attempt": attempt},
+            scope=lambda: {**self._scopes.of(run, state, step, seen), "attempt": attempt},
             timeout=timeout,
             now=now,
             log=log,
@@ -195,6 +199,11 @@ class Attempts:
     @staticmethod
     def _composite(kind: StepKind) -> Composite:
         return kind  # type: ignore[return-value]  # definitions are checked: only loop and map hold bodies
+
+
+def _templated(expression: Any) -> Any:
+    """A raw expression as a template, for asking what it reads."""
+    return "{% " + expression + " %}" if isinstance(expression, str) else expression
 
 
 def _failure(state: RunState, owner: str, index: int) -> Mapping[str, Any] | None:

@@ -156,6 +156,7 @@ class Slice:
         self.outcomes.clear()
         if not state.status.terminal:
             self.engine.endings.fan_out(self.opened.run, state, draft.base)
+            self.engine.endings.cancel_abandoned(self.opened.run, state, draft.base)
         return [attempt for attempt in begun if attempt.path in state.running]
 
     def _check_claim(self) -> None:
@@ -184,10 +185,10 @@ class Slice:
             if path not in state.turns:  # canceled by a turn before it
                 continue
             self.engine.attempts.turn(draft, self.opened.run, path)
-            if state.failing:
-                return True
+        if len(draft.events) > before:
+            return True  # what the rules and turns settled may block or end what else is ready
         for path in [*state.ready, *rules.due_retries(state, draft.now)]:
-            full = len(begun) >= self.pool.free or not self._room()
+            full = sum(not attempt.carried for attempt in begun) >= self.pool.free or not self._room()
             if full and self.engine.attempts.effectful(state.steps[path]):
                 continue
             if path in state.ready or path in state.waiting:

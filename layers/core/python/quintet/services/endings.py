@@ -49,6 +49,7 @@ class Endings:
         """Everything that follows a run's end; the sweep repeats what a crash in here leaves undone."""
         for slot in run.slots:
             self.admit_next(slot.name)
+        self.cancel_abandoned(run, state)
         if run.item is not None:
             self._keep_item(run, state)
         elif run.parent is not None:
@@ -68,6 +69,8 @@ class Endings:
         if opened.state.status not in {RunStatus.QUEUED, RunStatus.DELAYED}:
             return True
         draft = Draft(opened.state, self._clock.now())
+        if opened.state.until and draft.now < opened.state.until:
+            return False
         timeout = opened.state.plan.timeout
         deadline = None if timeout is None else to_millis(draft.now) + round(timeout * 1000)
         draft.add(EventType.RUN_STARTED, deadline=deadline)
@@ -191,25 +194,26 @@ class Endings:
         message = error.get("message") or f"the run is {run.status}"
         return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))
 
+    def cancel_abandoned(self, run: Run, state: RunState, since: int = 0) -> None:
+        """Cancels the child runs whose step was ended by an event after number `since`."""
+        for child in [child for child, number in state.abandoned.items() if number > since]:
+            with suppress(Conflict, NotFound):  # most have ended by themselves
+                self.cancel(child, "engine", f"run {run.id} no longer waits for it")
+
     # --- cancel --------------------------------------------------------------------------------------------------------------
 
     def cancel(self, run_id: str, by: str, reason: str | None) -> Run:
         """Cancels a run, its children, and passes the end on. Raises Conflict when it has ended."""
-        children: list[str] = []
         maps: list[int] = []
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             if opened.state.status.terminal:
                 raise Conflict(f"run is already {opened.state.status}")
             steps = [opened.state.steps[path] for path in opened.state.waiting]
-            children[:] = [step.wait["child"] for step in steps if "child" in step.wait]
             maps[:] = [step.token for step in steps if step.wait.get("for") == "items"]
             rules.cancel_run(draft, by, reason)
 
         opened, _ = self._journal.decide(run_id, decision)
-        for child in children:
-            with suppress(Conflict):
-                self.cancel(child, by, f"run {run_id} was canceled")
         for token in maps:
             self._fanouts.stop(run_id, token)
         self.after(opened.run, opened.state)

@@ -1,15 +1,19 @@
 """Defines and revises jobs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from quintet.domain.definition import Plan
-from quintet.domain.errors import Invalid
+from quintet.domain.errors import Conflict, Invalid
 from quintet.domain.job import Job, JobVersion
 from quintet.services.checks import Checks
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.world import Clock, Ids
+
+REVISE_TRIES = 3
+"""Changes lost to another writer (a schedule, another editor) before giving up: they name fields, so they can be made again."""
 
 
 class DefineJob:
@@ -62,6 +66,19 @@ class DefineJob:
         source: Mapping[str, Any] | None = None,
     ) -> Job:
         """Changes fields of a job; with a plan that differs from the current one, a new version. Raises NotFound, Invalid, Conflict."""
+        for _ in range(REVISE_TRIES):
+            with suppress(Conflict):
+                return self._revise(project, job_id, changes, plan, source)
+        return self._revise(project, job_id, changes, plan, source)
+
+    def _revise(
+        self,
+        project: str,
+        job_id: str,
+        changes: Mapping[str, Any],
+        plan: Plan | None,
+        source: Mapping[str, Any] | None,
+    ) -> Job:
         was = self._jobs.get(project, job_id)
         now = self._clock.now()
         job = replace(was, **changes, updated_at=now)
@@ -72,7 +89,7 @@ class DefineJob:
             version = JobVersion(job.version_id, job.id, job.version, plan, source, now)
         if version is None and replace(job, updated_at=was.updated_at) == was:
             return was
-        self._jobs.update(job, version, was.version)
+        self._jobs.update(job, version, was)
         return job
 
     def _check(self, plan: Plan) -> None:

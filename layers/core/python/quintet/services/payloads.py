@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from quintet.domain.jsontext import compact
 from quintet.services.ports.world import Blobs
 
 INLINE_BYTES = 32 * 1024
@@ -24,7 +25,7 @@ class Payloads:
 
         A small value that could be taken for a reference is stored as one too.
         """
-        body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        body = compact(value).encode()
         if not apart and len(body) <= INLINE_BYTES and not (isinstance(value, dict) and MARK in value):
             return value
         name = f"payloads/{hashlib.sha256(body).hexdigest()}.json"
@@ -46,7 +47,7 @@ class Payloads:
         """The value's size as JSON, in bytes."""
         if self._name(stored) is not None:
             return int(stored["size"])
-        return len(json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode())
+        return len(compact(stored).encode())
 
     def link(self, stored: Any) -> str | None:
         """A URL that reads a value kept outside the journal for an hour, None for one kept inside."""

@@ -10,13 +10,15 @@ from quintet.domain.waiting import reasons
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
 from quintet.services.ports.runs import Runs
+from quintet.services.ports.world import Clock
 from quintet.services.scope import Scopes
 
 
 class Reading:
     """The queries over one run; another project's run is not found."""
 
-    def __init__(self, runs: Runs, journal: Journal, payloads: Payloads) -> None:
+    def __init__(self, runs: Runs, journal: Journal, payloads: Payloads, clock: Clock) -> None:
+        self._clock = clock
         self._runs = runs
         self._journal = journal
         self._scopes = Scopes(payloads)
@@ -41,7 +43,7 @@ class Reading:
     def waiting(self, project: str, run_id: str) -> list[dict[str, Any]]:
         """Why the run waits: {reason, step, since, until, detail} for each thing it waits for."""
         run, state = self.state(project, run_id)
-        return reasons(run, state)
+        return reasons(run, state, self._clock.now())
 
 
 def _own(run: Run, project: str) -> Run:

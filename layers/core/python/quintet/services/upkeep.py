@@ -1,5 +1,6 @@
 """What time asks for: scheduled runs, and runs whose driver was lost."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,10 @@ from quintet.services.ports.world import Bursts, Clock
 from quintet.services.terms import CARRIED_CHECK, FRUITLESS_BURSTS, LEASE, QUEUE_CHECK
 from quintet.services.trigger import TriggerRun
 
-BATCH = 100
+log = logging.getLogger(__name__)
+
+BATCH = 500
+GUARD_SECONDS = 7 * 86_400.0
 TICK_AHEAD = timedelta(seconds=60)
 LAPSED_HORIZON = timedelta(minutes=10)
 
@@ -36,24 +40,31 @@ class Tick:
         self._next_moment = next_moment
 
     def __call__(self) -> dict[str, int]:
-        """How many runs were started or delayed to their second."""
+        """How many runs were started or delayed to their second, and how many schedules failed to."""
         now = self._clock.now()
-        fired = 0
-        while batch := self._jobs.scheduled(now + TICK_AHEAD, BATCH):
-            moved = [self._fire(job, at, now) for job, at in batch]
-            fired += sum(moved)
-            if not any(moved):
+        fired, failed = 0, set[str]()
+        while batch := self._jobs.scheduled(now + TICK_AHEAD, BATCH + len(failed)):
+            moved = 0
+            for job, at in batch:
+                if job.id in failed:
+                    continue
+                try:
+                    moved += self._fire(job, at, now)
+                except Exception:  # one job's fault must not keep the others from their time
+                    log.exception("schedule of job %s failed", job.id)
+                    failed.add(job.id)
+            fired += moved
+            if not moved:
                 break
-        return {"fired": fired}
+        return {"fired": fired, "failed": len(failed)}
 
     def _fire(self, job: Job, at: datetime, now: datetime) -> bool:
+        # The run comes first: dying in between leaves the moment to be fired again, which the guard makes the same run.
+        guard = f"tick#{job.id}#{at.isoformat()}"
+        trigger = Trigger("schedule", "schedule", job.id)
+        self._trigger(job, trigger=trigger, guard=guard, guard_seconds=GUARD_SECONDS, at=at)
         # Moments missed while nobody ticked fire once: the next one is counted from the present, not from the missed one.
-        if not self._jobs.reschedule(job, at, self._next_moment(job, max(at, now))):
-            return False
-        self._trigger(
-            job, trigger=Trigger("schedule", "schedule", job.id), guard=f"tick#{job.id}#{at.isoformat()}", at=at
-        )
-        return True
+        return self._jobs.reschedule(job, at, self._next_moment(job, max(at, now)))
 
 
 class Sweep:
@@ -67,17 +78,24 @@ class Sweep:
         self._clock = clock
 
     def __call__(self, *, leases_lapsed: bool = False) -> dict[str, int]:
-        """How many runs were looked at and taken up. `leases_lapsed`: every lease counts as lapsed (the machine was restarted)."""
+        """How many runs were looked at, taken up, and could not be.
+
+        `leases_lapsed`: every lease counts as lapsed (the machine was restarted).
+        """
         seen: set[str] = set()
-        taken = 0
+        taken, failed = 0, 0
         horizon = self._clock.now() + (LAPSED_HORIZON if leases_lapsed else timedelta())
         while True:
             batch = [lapse for lapse in self._runs.due(horizon, BATCH + len(seen)) if lapse.run_id not in seen]
             for lapse in batch:
                 seen.add(lapse.run_id)
-                taken += self._take_up(lapse, leases_lapsed=leases_lapsed)
+                try:
+                    taken += self._take_up(lapse, leases_lapsed=leases_lapsed)
+                except Exception:  # one run's fault must not keep the others lost
+                    log.exception("run %s could not be taken up", lapse.run_id)
+                    failed += 1
             if not batch:
-                return {"seen": len(seen), "taken": taken}
+                return {"seen": len(seen), "taken": taken, "failed": failed}
 
     def _take_up(self, lapse: Lapse, *, leases_lapsed: bool) -> bool:
         now = self._clock.now()

@@ -67,13 +67,6 @@ def refuse(message: str) -> Failed:
     return Failed(StepError("InvalidConfig", message, retryable=False))
 
 
-def timeout_problems(step: StepDef, maximum: float) -> list[Problem]:
-    """The fault of a time-out that the kind can't keep."""
-    if step.timeout is None or 0 < step.timeout <= maximum:
-        return []
-    return [Problem(("timeout",), f"must be above 0 and at most {maximum:g} s for {step.kind}", "bad_timeout")]
-
-
 def _missing(config: Mapping[str, Any], fields: Fields) -> list[Problem]:
     return [
         Problem((name,), "required", "missing")

@@ -7,7 +7,7 @@ from quintet.domain.definition import StepDef
 from quintet.domain.errors import Problem
 from quintet.domain.outcome import Outcome
 from quintet.services.ports.steps import Expressions, StepCall
-from quintet.steps.fields import Fields, config_problems, rendered_fault, timeout_problems
+from quintet.steps.fields import Fields, config_problems, rendered_fault
 
 MINUTE = 60.0
 FUNCTION_SECONDS = 14 * MINUTE
@@ -33,7 +33,6 @@ class Kind(ABC):
     def problems(self, step: StepDef) -> list[Problem]:
         """The faults of a step's config, with places from the config's root."""
         found = config_problems(step, self.fields, self.expressions, self.raw)
-        found += timeout_problems(step, self.max_timeout)
         if self.body_needed and not step.body:
             found.append(Problem(("steps",), "required: at least one step", "missing"))
         if step.body and not self.body_needed:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from quintet.domain.definition import StepDef
 from quintet.domain.errors import Problem
 from quintet.domain.outcome import Completed, Failed, Opens, Outcome, StepError
+from quintet.domain.truth import truth
 from quintet.services.ports.steps import ExpressionFailed, StepCall
 from quintet.steps.broken import failure_of
 from quintet.steps.fields import Field, Fields, number, rendered_fault, text
@@ -79,10 +80,3 @@ class LoopKind(Kind):
         if (test := call.config.get("while")) is not None:
             return truth(self.expressions.evaluate(test, scope))
         return not truth(self.expressions.evaluate(call.config["until"], scope))
-
-
-def truth(value: Any) -> bool:
-    """JSONata's own idea of what is true: no empty or zero value, and no list without a true member."""
-    if isinstance(value, list):
-        return any(truth(member) for member in value)
-    return bool(value)

@@ -54,12 +54,12 @@ class DynamoJobs:
         except Refused as refused:
             raise _taken(job, refused) from None
 
-    def update(self, job: Job, version: JobVersion | None, expected_version: int) -> None:
+    def update(self, job: Job, version: JobVersion | None, was: Job) -> None:
         """Writes the job's new face, and its new version if any. Raises Conflict, NotFound."""
         while True:
             stored, rev = self._stored(job.project, job.id)
-            if stored.version != expected_version:
-                raise Conflict(f"job {job.id} is at version {stored.version}, not {expected_version}")
+            if stored != was:
+                raise Conflict(f"job {job.id} was changed meanwhile")
             changed: list[Operation] = [("job", "Put", _if_as_read(_job_item(job, rev + 1), rev))]
             if version is not None:
                 changed.append(_version_put(version))

@@ -36,12 +36,12 @@ class MemoryJobs:
             self._versions.setdefault(job.id, {})[version.version] = version_to_text(version)
             self._jobs[job.id] = job_to_text(job)
 
-    def update(self, job: Job, version: JobVersion | None, expected_version: int) -> None:
+    def update(self, job: Job, version: JobVersion | None, was: Job) -> None:
         """Writes the job's new face, and its new version if any. Raises Conflict, NotFound."""
         with self._lock:
             stored = self.get(job.project, job.id)
-            if stored.version != expected_version:
-                raise Conflict(f"job {job.id} is at version {stored.version}, not {expected_version}")
+            if stored != was:
+                raise Conflict(f"job {job.id} was changed meanwhile")
             self._claim(stored, job)
             if version is not None:
                 self._versions[job.id][version.version] = version_to_text(version)

@@ -91,7 +91,7 @@ def step_view(run_id: str, step: StepState, result: Result) -> StepView:
     return StepView(
         action_run_id=action_run_id(run_id, step),
         completed_at=step.ended_at,
-        decision_id=decision_id(run_id, step),
+        decision_id=step.decision,
         depends_on=[step.prefix + key for key in step.define.depends_on],
         duration_seconds=_seconds(step.started_at, step.ended_at),
         error=None if step.error is None else dict(step.error),
@@ -113,13 +113,6 @@ def action_run_id(run_id: str, step: StepState) -> str | None:
     """The id of the step's latest attempt, None before the first."""
     number = attempt_number(step)
     return str(uuid5(UUID(run_id), f"attempt:{step.path}:{number}")) if number else None
-
-
-def decision_id(run_id: str, step: StepState) -> str | None:
-    """The id of the decision that a gate asks or asked for, None for other steps and before it asks."""
-    if step.define.kind != "input" or step.started_at is None:
-        return None
-    return str(uuid5(UUID(run_id), f"decision:{step.path}:{attempt_number(step)}"))
 
 
 def in_order(state: RunState, *, nested: bool) -> list[StepState]:

@@ -13,8 +13,8 @@ class Jobs(Protocol):
         """Writes a new job with its first version and claims its webhook path (settings `webhook.path`). Raises Conflict."""
         ...
 
-    def update(self, job: Job, version: JobVersion | None, expected_version: int) -> None:
-        """Writes the job's new face, and its new version if any. Raises Conflict when `expected_version` is no longer the current one."""
+    def update(self, job: Job, version: JobVersion | None, was: Job) -> None:
+        """Writes the job's new face, and its new version if any. Raises Conflict when it is no longer what it `was`."""
         ...
 
     def get(self, project: str, job_id: str) -> Job:

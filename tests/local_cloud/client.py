@@ -1,12 +1,9 @@
-"""What a user of the Automations API has: an HTTP client, and an endpoint of their own."""
+"""A client of the Automations API as its users write one."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -73,43 +70,3 @@ class Client(httpx.Client):
                 elif "data" in found:
                     yield found.get("id", ""), found["event"], json.loads(found["data"])
                     found = {}
-
-
-class Endpoint:
-    """An HTTP endpoint that notes its calls and fails as often as it is told to."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.failing: dict[str, int] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                endpoint.calls.append(self.path)
-                left = endpoint.failing.get(self.path, 0)
-                endpoint.failing[self.path] = left - 1
-                body = json.dumps({"path": self.path}).encode()
-                self.send_response(500 if left > 0 else 200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Says nothing."""
-
-        return Handler

@@ -1,0 +1,421 @@
+"""A stage on which the whole engine plays in virtual time: the real services and step kinds over the ports in memory.
+
+Bursts, timers and carriers are queued and played in order of time by `play`; endpoints and user code are actors with a script. Nothing
+happens by chance or in threads, so that a history is the same every time.
+"""
+
+import heapq
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from quintet.adapters.jsonata import JsonataExpressions
+from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
+from quintet.bootstrap import Services
+from quintet.domain.definition import Plan, StepDef
+from quintet.domain.events import Event, EventType
+from quintet.domain.job import Job
+from quintet.domain.run import Run
+from quintet.domain.state import RunState
+from quintet.domain.status import RunStatus, StepStatus
+from quintet.services.ports.http import HttpAnswer, HttpRequest
+from quintet.steps.registry import step_kinds
+from quintet.steps.tools import Tools
+
+PROJECT = "project"
+MAX_NESTING = 3
+MAX_IDLE = 2_000
+"""Looks at an unmoving clock in a row, after which the engine counts as spinning."""
+
+
+class ProcessDied(BaseException):
+    """The process that made this port call is gone."""
+
+
+class Spinning(AssertionError):
+    """The engine looks again and again although time stands still and nothing has happened."""
+
+
+class WatchedClock(ManualClock):
+    """Notices who sleeps without time passing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle = 0
+
+    def sleep(self, seconds: float) -> None:
+        """Lets the time pass at once."""
+        self.look(seconds)
+        self.advance(seconds)
+
+    def look(self, seconds: float) -> None:
+        """Counts a look that costs no time."""
+        self.idle = 0 if seconds > 0 else self.idle + 1
+        if self.idle > MAX_IDLE:
+            raise Spinning
+
+
+class Port:
+    """A store as a process sees it: every call is counted and can be disturbed."""
+
+    def __init__(self, stage: "Stage", name: str, store: Any) -> None:
+        self._stage = stage
+        self._name = name
+        self._store = store
+
+    def __getattr__(self, method: str) -> Any:
+        effect = getattr(self._store, method)
+        name = f"{self._name}.{method}"
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._stage.calls[name] += 1
+            self._stage.disturb("before", name)
+            found = effect(*args, **kwargs)
+            self._stage.disturb("after", name)
+            return found
+
+        return call
+
+
+class Endpoint:
+    """Port HttpClient with a script for every URL: a status, (status, body), or what a function of the request answers."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self.script: dict[str, list[Any]] = {}
+        self.seconds: dict[str, float] = {}
+        self.calls: list[HttpRequest] = []
+
+    def on(self, url: str, *replies: Any, seconds: float = 0.0) -> None:
+        """Answers with these in turn, the last one for ever, each after some virtual seconds."""
+        self.script[url] = list(replies)
+        self.seconds[url] = seconds
+
+    def count(self, url: str) -> int:
+        """How often a URL was called."""
+        return sum(request.url == url for request in self.calls)
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        """The next reply; 200 and an empty object for what has no script."""
+        self.calls.append(request)
+        self._stage.take(self.seconds.get(request.url, 0.0))
+        replies = self.script.get(request.url, [200])
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if callable(reply):
+            reply = reply(request)
+        if isinstance(reply, Exception):
+            raise reply
+        status, body = reply if isinstance(reply, tuple) else (reply, {})
+        headers = {"content-type": "application/json"}
+        if isinstance(body, dict) and "$headers" in body:
+            headers |= body["$headers"]
+        return HttpAnswer(status, headers, json.dumps(body).encode(), request.url, {"total_ms": 1.0})
+
+
+class Runner:
+    """Port Functions for python steps: `code` names the function of the input that plays it."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self.programs: dict[str, Callable[[Any], Any]] = {}
+        self.seconds: dict[str, float] = {}
+        self.calls: list[str] = []
+
+    def call(self, function: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """What the program makes of its input."""
+        code = payload["code"]
+        self.calls.append(code)
+        self._stage.take(self.seconds.get(code, 0.0))
+        try:
+            value = self.programs[code](payload["input"])
+        except Exception as error:
+            return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)}, "logs": []}
+        return {"ok": True, "result": value, "logs": []}
+
+
+class VirtualPool:
+    """Port Pool: each work's outcome is heard when its virtual seconds have passed; others act meanwhile."""
+
+    SIZE = 64
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self._under_way: list[tuple[datetime, int, str, object]] = []
+
+    def submit(self, key: str, work: Callable[[], object]) -> None:
+        """Enacts, and notes when it ends."""
+        with self._stage.measuring() as spent:
+            try:
+                outcome = work()
+            except Exception as error:
+                outcome = error
+        entry = (self._stage.clock.now() + timedelta(seconds=spent[0]), self._stage.next_number(), key, outcome)
+        heapq.heappush(self._under_way, entry)
+        self._stage.most_at_once = max(self._stage.most_at_once, len(self._under_way))
+
+    def wait(self, seconds: float) -> list[tuple[str, object]]:
+        """Lets time pass until the first ends."""
+        now = self._stage.clock.now()
+        until = min(
+            now + timedelta(seconds=seconds),
+            *(entry[0] for entry in self._under_way[:1]),
+            datetime.max.replace(tzinfo=now.tzinfo),
+        )
+        self._stage.play_inside(until)
+        ended = []
+        while self._under_way and self._under_way[0][0] <= self._stage.clock.now():
+            _, _, key, outcome = heapq.heappop(self._under_way)
+            ended.append((key, outcome))
+        if not ended:
+            self._stage.clock.look((self._stage.clock.now() - now).total_seconds())
+        return ended
+
+    @property
+    def free(self) -> int:
+        """As many as the product's own pool has."""
+        return self.SIZE - len(self._under_way)
+
+    def close(self) -> None:
+        """Nobody hears what is still under way."""
+        self._under_way.clear()
+
+
+class Stage:
+    """The engine, its world, and the hands to play with both."""
+
+    def __init__(self, *, kinds: Any = None, expressions: Any = None, pool_size: int | None = None) -> None:
+        self.clock = WatchedClock()
+        self.ids = SeededIds(7, self.clock)
+        self.calls: Counter[str] = Counter()
+        self.hooks: list[Callable[[str, str], None]] = []
+        self.http = Endpoint(self)
+        self.runner = Runner(self)
+        self.stores = {"runs": MemoryRuns(), "jobs": MemoryJobs(), "blobs": MemoryBlobs(), "logs": MemoryLogs()}
+        self.most_at_once = 0
+        self.lose: set[str] = set()
+        self.late: dict[str, float] = {}
+        self.died: list[str] = []
+        self.tolerant = False
+        self.pool_size = pool_size
+        self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._numbers = 0
+        self._nesting = 0
+        self._spent: list[float] | None = None
+        self._invocations = 0
+        self.expressions = expressions or JsonataExpressions()
+        self.kinds = kinds or step_kinds(
+            Tools(
+                expressions=self.expressions,
+                http=self.http,
+                functions=self.runner,
+                blobs=self.stores["blobs"],
+                start_child=lambda *args: self.services.start_child(*args),
+            )
+        )
+        self.services = self.process()
+
+    def process(self) -> Services:
+        """A process of the product over these ports."""
+        ports = {name: Port(self, name, store) for name, store in self.stores.items()}
+        return Services(
+            clock=self.clock,
+            ids=self.ids,
+            expressions=self.expressions,
+            kinds=self.kinds,
+            pool=self._pool,
+            bursts=_Starter(lambda run_id, epoch: self._start("bursts", 0.0, lambda: self._work(run_id, epoch, 0))),
+            timers=_Starter(
+                lambda run_id, at: self._start("timers", self._until(at), lambda: self.services.wake_run(run_id))
+            ),
+            carriers=_Starter(lambda *args: self._start("carriers", 0.0, lambda: self.services.carry(*args))),
+            **ports,
+        )
+
+    def _pool(self) -> VirtualPool:
+        pool = VirtualPool(self)
+        if self.pool_size is not None:
+            pool.SIZE = self.pool_size  # type: ignore[misc]  # a smaller pool for this stage only
+        return pool
+
+    def _until(self, at: datetime) -> float:
+        return max((at - self.clock.now()).total_seconds(), 0.0)
+
+    # --- time and actors -----------------------------------------------------------------------------------------------------
+
+    def next_number(self) -> int:
+        """Orders what happens at one moment."""
+        self._numbers += 1
+        return self._numbers
+
+    def later(self, seconds: float, act: Callable[[], Any]) -> None:
+        """Has something happen after some virtual seconds."""
+        heapq.heappush(self._queue, (self.clock.now() + timedelta(seconds=seconds), self.next_number(), act))
+
+    def play(self, seconds: float | None = None) -> None:
+        """Plays what is queued: all of it, or what falls into the coming seconds, which then have passed."""
+        until = None if seconds is None else self.clock.now() + timedelta(seconds=seconds)
+        while self._queue and (until is None or self._queue[0][0] <= until):
+            self._next()
+        if until is not None:
+            self.clock.advance_to(until)
+
+    def play_inside(self, until: datetime) -> None:
+        """Others act while somebody waits."""
+        while self._nesting < MAX_NESTING and self._queue and self._queue[0][0] <= until:
+            self._next()
+        self.clock.advance_to(until)
+
+    def _next(self) -> None:
+        at, _, act = heapq.heappop(self._queue)
+        self.clock.advance_to(at)
+        self._nesting += 1
+        spent, self._spent = self._spent, None
+        try:
+            act()
+        except ProcessDied as death:
+            self.died.append(str(death))
+        except Exception as error:
+            if not self.tolerant:
+                raise
+            self.died.append(repr(error))
+        finally:
+            self._nesting -= 1
+            self._spent = spent
+
+    @contextmanager
+    def measuring(self) -> Iterator[list[float]]:
+        """Notes the seconds that what is enacted here takes."""
+        before, self._spent = self._spent, [0.0]
+        try:
+            yield self._spent
+        finally:
+            self._spent = before
+
+    def take(self, seconds: float) -> None:
+        """The caller's work takes this long."""
+        if self._spent is not None:
+            self._spent[0] += seconds
+        elif seconds:
+            self.play_inside(self.clock.now() + timedelta(seconds=seconds))
+
+    def _start(self, what: str, seconds: float, act: Callable[[], Any]) -> None:
+        self.calls[f"{what}.start"] += 1
+        self.disturb("before", f"{what}.start")
+        if what not in self.lose:
+            self.later(seconds + self.late.get(what, 0.0), act)
+        self.disturb("after", f"{what}.start")
+
+    def _work(self, run_id: str, epoch: int, slice_: int) -> None:
+        self._invocations += 1
+        answer = self.services.advance(run_id, epoch, slice_, 0, f"i{self._invocations}")
+        if answer.next != "end":
+            self.later(answer.seconds, lambda: self._work(run_id, epoch, answer.slice))
+
+    def disturb(self, when: str, name: str) -> None:
+        """Lets the hooks break a port call."""
+        for hook in list(self.hooks):
+            hook(when, name)
+
+    def die_at(self, when: str, name: str, nth: int = 1) -> None:
+        """The process that makes the nth call from now dies before or after it."""
+        left = [nth]
+
+        def hook(at: str, called: str) -> None:
+            if (at, called) == (when, name) and left[0]:
+                left[0] -= 1
+                if not left[0]:
+                    self.hooks.remove(hook)
+                    raise ProcessDied(f"{when} {name}")
+
+        self.hooks.append(hook)
+
+    def sweep(self, every: float = 60.0, times: int = 1) -> None:
+        """Time passes, and the sweep comes by at its end, so many times."""
+        for _ in range(times):
+            self.play(every)
+            self.services.sweep()
+        self.play(0.0)
+
+    # --- jobs and runs -------------------------------------------------------------------------------------------------------
+
+    def define(self, *steps: StepDef, timeout: float | None = None, name: str = "job", **fields: Any) -> Job:
+        """A job of these steps."""
+        return self.services.define.define(
+            PROJECT, "automations", name, Plan(steps, timeout), {"n": self.next_number()}, **fields
+        )
+
+    def trigger(self, job: Job, given: Any = None, **fields: Any) -> str:
+        """Starts a run of a job; its id."""
+        return self.services.trigger_run(job, input=given, **fields).id
+
+    def run(self, *steps: StepDef, given: Any = None, timeout: float | None = None, **fields: Any) -> str:
+        """Defines a job, starts a run of it, and plays everything that follows."""
+        run_id = self.trigger(self.define(*steps, timeout=timeout), given, **fields)
+        self.play()
+        return run_id
+
+    def of(self, run_id: str) -> Run:
+        """The run's item."""
+        return self.stores["runs"].get(run_id)
+
+    def status(self, run_id: str) -> RunStatus:
+        """The run's status."""
+        return self.of(run_id).status
+
+    def state(self, run_id: str) -> RunState:
+        """The run's folded journal."""
+        return self.services.reading.state(PROJECT, run_id)[1]
+
+    def steps(self, run_id: str) -> dict[str, StepStatus]:
+        """The status of every step, those in loops and maps included."""
+        return {path: step.status for path, step in self.state(run_id).steps.items()}
+
+    def result(self, run_id: str, path: str) -> Any:
+        """A step's result."""
+        return self.services.payloads.get(self.state(run_id).steps[path].result)
+
+    def events(self, run_id: str, *types: EventType) -> list[Event]:
+        """The journal, or its events of some types."""
+        found = self.stores["runs"].tail(run_id, 0)
+        return [event for event in found if not types or event.type in types]
+
+    def reasons(self, run_id: str) -> list[str]:
+        """Why the run waits."""
+        return [entry["reason"] for entry in self.services.reading.waiting(PROJECT, run_id)]
+
+
+class _Starter:
+    """A port that only starts things."""
+
+    def __init__(self, start: Callable[..., None]) -> None:
+        self.start = start
+
+
+def step(key: str, *needed: str, kind: str = "set", config: Mapping[str, Any] | None = None, **fields: Any) -> StepDef:
+    """A step; without more, one that sets its own name as a value."""
+    if config is None:
+        config = {"values": {"name": key}} if kind == "set" else {}
+    return StepDef(key, kind, depends_on=tuple(needed), config=config, **fields)
+
+
+def call(key: str, *needed: str, **fields: Any) -> StepDef:
+    """An http step that calls the endpoint of its own name."""
+    return step(key, *needed, kind="http", config={"url": url(key)}, **fields)
+
+
+def ask(key: str, *needed: str, config: Mapping[str, Any] | None = None, **fields: Any) -> StepDef:
+    """A step that waits for an answer."""
+    return step(key, *needed, kind="input", config=config or {}, **fields)
+
+
+def rest(key: str, *needed: str, seconds: float, **fields: Any) -> StepDef:
+    """A step that waits some seconds."""
+    return step(key, *needed, kind="wait", config={"seconds": seconds}, **fields)
+
+
+def url(key: str) -> str:
+    """The endpoint that `call` calls."""
+    return f"https://service.example/{key}"
