@@ -39,7 +39,7 @@ def measure(cloud: Cloud, bare: Baseline) -> None:
 
 
 def _ended(run: dict[str, str]) -> float:
-    return datetime.fromisoformat(run["endedAt"]).timestamp()
+    return datetime.fromisoformat(run["completedAt"]).timestamp()
 
 
 def _polled(start: Callable[[], str], read: Callable[[str], dict[str, str]]) -> float:

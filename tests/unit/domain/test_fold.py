@@ -68,7 +68,12 @@ STARTED = event(T.STEP_STARTED, A, attempt=1, deadline=to_millis(START) + 60_000
         ([], StepStatus.PENDING, "ready", 0),
         ([STARTED], StepStatus.RUNNING, "running", 1),
         ([STARTED, event(T.STEP_FAILED, A, error={}, **AGAIN)], StepStatus.WAITING, "waiting", 1),
-        ([STARTED, event(T.STEP_FAILED, A, error={}, **AGAIN), event(T.STEP_STARTED, A)], StepStatus.RUNNING, "running", 2),
+        (
+            [STARTED, event(T.STEP_FAILED, A, error={}, **AGAIN), event(T.STEP_STARTED, A)],
+            StepStatus.RUNNING,
+            "running",
+            2,
+        ),
         ([event(T.STEP_WAITING, A, **{"for": "time"})], StepStatus.WAITING, "waiting", 1),
         ([STARTED, event(T.STEP_WAITING, A, **{"for": "child"})], StepStatus.WAITING, "waiting", 1),
         ([STARTED, event(T.STEP_COMPLETED, A)], StepStatus.COMPLETED, None, 1),
@@ -94,7 +99,9 @@ def test_each_step_event_gives_its_status(
 
 def test_a_dependant_is_ready_when_the_last_dependency_has_settled() -> None:
     """However each of them ended."""
-    state = begun(StepDef("a", "w"), StepDef("b", "w", on_failure=OnFailure.CONTINUE), StepDef("c", "w", depends_on=("a", "b")))
+    state = begun(
+        StepDef("a", "w"), StepDef("b", "w", on_failure=OnFailure.CONTINUE), StepDef("c", "w", depends_on=("a", "b"))
+    )
     assert list(state.ready) == ["a", "b"]
     extend(state, [event(T.STEP_SKIPPED, "a")])
     assert "c" not in state.ready
@@ -105,7 +112,9 @@ def test_a_dependant_is_ready_when_the_last_dependency_has_settled() -> None:
 def test_a_reused_result_settles_without_an_attempt_of_its_own() -> None:
     """What a retry takes over before its start counts as done."""
     plan = Plan((StepDef("a", "w"), StepDef("b", "w", depends_on=("a",))))
-    state = fold("r", plan, [event(T.RUN_CREATED), event(T.STEP_COMPLETED, "a", reused_from="r0"), event(T.RUN_STARTED)])
+    state = fold(
+        "r", plan, [event(T.RUN_CREATED), event(T.STEP_COMPLETED, "a", reused_from="r0"), event(T.RUN_STARTED)]
+    )
     assert (state.steps["a"].reused_from, list(state.ready)) == ("r0", ["b"])
 
 
@@ -186,7 +195,10 @@ def chain(count: int) -> tuple[Plan, list[Event]]:
     steps = tuple(StepDef(f"s{i}", "w", depends_on=(f"s{i - 1}",) if i else ()) for i in range(count))
     events = [event(T.RUN_CREATED), event(T.RUN_STARTED)]
     for step in steps:
-        events += [event(T.STEP_STARTED, step.key, deadline=to_millis(START)), event(T.STEP_COMPLETED, step.key, result={})]
+        events += [
+            event(T.STEP_STARTED, step.key, deadline=to_millis(START)),
+            event(T.STEP_COMPLETED, step.key, result={}),
+        ]
     return Plan(steps), [*events, event(T.RUN_COMPLETED)]
 
 

@@ -188,7 +188,9 @@ def test_canceling_a_run_settles_every_step() -> None:
 # --- time --------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(9.999, RunStatus.EXECUTING), (10, RunStatus.TIMED_OUT), (99, RunStatus.TIMED_OUT)])
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(9.999, RunStatus.EXECUTING), (10, RunStatus.TIMED_OUT), (99, RunStatus.TIMED_OUT)]
+)
 def test_a_run_ends_at_its_deadline(seconds: float, status: RunStatus) -> None:
     """At that moment, not before."""
     draft = after(begun(StepDef("a", "w"), deadline=10), seconds)
@@ -207,7 +209,9 @@ def test_the_runs_deadline_comes_before_the_steps() -> None:
 
 def test_a_step_past_its_deadline_fails_by_its_policy() -> None:
     """Running or waiting for an answer alike; a retry's rest has no deadline."""
-    draft = begun(StepDef("a", "w", retry=RetryPolicy(2, Strategy.FIXED, 60.0)), StepDef("b", "input", on_failure=GO_ON))
+    draft = begun(
+        StepDef("a", "w", retry=RetryPolicy(2, Strategy.FIXED, 60.0)), StepDef("b", "input", on_failure=GO_ON)
+    )
     draft.add(T.STEP_STARTED, "a", deadline=to_millis(START) + 5000)
     draft.add(T.STEP_WAITING, "b", deadline=to_millis(START) + 5000, **{"for": "input"})
     late = after(draft, 5)

@@ -27,7 +27,17 @@ def through_json(state: RunState, plan: Plan) -> RunState:
 
 def same(one: RunState, other: RunState) -> None:
     """Everything that rules and readers look at is the same, order of the indexes included."""
-    for name in ("status", "number", "created_at", "started_at", "ended_at", "changed_at", "deadline", "input", "result"):
+    for name in (
+        "status",
+        "number",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "changed_at",
+        "deadline",
+        "input",
+        "result",
+    ):
         assert getattr(one, name) == getattr(other, name), name
     assert (one.error, one.canceled_by, one.claim) == (other.error, other.canceled_by, other.claim)
     for name in ("ready", "running", "waiting", "turns", "timed", "failing"):

@@ -183,6 +183,47 @@ class VirtualPool:
         self._under_way.clear()
 
 
+class FanOut:
+    """Port Fanouts: so many items at a time, each played to its end, and a wake when the last has ended."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self._waiting: dict[tuple[str, int], list[tuple[int, Any]]] = {}
+        self._left: dict[tuple[str, int], int] = {}
+
+    def start(self, run_id: str, path: str, token: int, manifest: str, concurrency: int) -> None:
+        """Begins the first items, unless the map is under way."""
+        self._stage.calls["fanouts.start"] += 1
+        if (run_id, token) in self._left:
+            return
+        items = json.loads(self._stage.stores["blobs"].get(manifest))
+        self._waiting[run_id, token] = list(enumerate(items))
+        self._left[run_id, token] = len(items)
+        for _ in range(concurrency):
+            self._next(run_id, path, token)
+
+    def stop(self, run_id: str, token: int) -> None:
+        """Begins no further items."""
+        self._waiting.pop((run_id, token), None)
+
+    def _next(self, run_id: str, path: str, token: int) -> None:
+        if waiting := self._waiting.get((run_id, token)):
+            index, item = waiting.pop(0)
+            self._stage.later(0.0, lambda: self._item(run_id, path, token, index, item, 0))
+
+    def _item(self, run_id: str, path: str, token: int, index: int, item: Any, slice_: int) -> None:
+        name = f"item {index} {slice_}"
+        answer = self._stage.services.advance_item(run_id, path, token, index, item, slice_, 0, name)
+        if answer.next != "end":
+            again = answer.slice
+            self._stage.later(answer.seconds, lambda: self._item(run_id, path, token, index, item, again))
+            return
+        self._left[run_id, token] -= 1
+        self._next(run_id, path, token)
+        if not self._left[run_id, token]:
+            self._stage.later(0.0, lambda: self._stage.services.wake_run(run_id))
+
+
 class Stage:
     """The engine, its world, and the hands to play with both."""
 
@@ -231,6 +272,7 @@ class Stage:
                 lambda run_id, at: self._start("timers", self._until(at), lambda: self.services.wake_run(run_id))
             ),
             carriers=_Starter(lambda *args: self._start("carriers", 0.0, lambda: self.services.carry(*args))),
+            fanouts=FanOut(self),
             **ports,
         )
 

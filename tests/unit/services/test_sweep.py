@@ -63,7 +63,7 @@ def test_after_a_restart_every_lease_counts_as_lapsed(engine: Stage) -> None:
     engine.lose.add("bursts")
     run_id = engine.trigger(engine.define(call("a")))
     engine.lose.clear()
-    assert engine.services.sweep() == {"seen": 0, "taken": 0}
+    assert engine.services.sweep() == {"seen": 0, "taken": 0, "failed": 0}
     engine.services.sweep(leases_lapsed=True)
     engine.play(0)
     assert engine.status(run_id) is RunStatus.COMPLETED
@@ -169,7 +169,7 @@ def test_hundreds_of_lapses_are_taken_up_in_one_sweep(engine: Stage) -> None:
         engine.trigger(job)
     engine.lose.clear()
     engine.play(60)
-    assert engine.services.sweep() == {"seen": 250, "taken": 250}
+    assert engine.services.sweep() == {"seen": 250, "taken": 250, "failed": 0}
     engine.play()
     assert engine.stores["runs"].count(PROJECT, [RunStatus.COMPLETED]) == 250
     assert engine.http.count(url("a")) == 250

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from quintet.domain.definition import StepDef
+from quintet.domain.definition import Plan, StepDef
 from quintet.domain.errors import Problem
 
 MAX_STEPS = 2500
@@ -17,14 +17,10 @@ Place = tuple[str | int, ...]
 def problems(steps: Sequence[StepDef], place: Place = ("steps",), body_field: str = "steps") -> list[Problem]:
     """Every structural fault of the steps and their bodies; `body_field` is what the API calls a body."""
     found = _frame(steps, place, body_field, 1)
-    total = _count(steps)
+    total = sum(1 for _ in Plan(tuple(steps)).walk())
     if total > MAX_STEPS:
         found.append(Problem(place, f"{total} steps; at most {MAX_STEPS} are allowed", "too_long"))
     return found
-
-
-def _count(steps: Sequence[StepDef]) -> int:
-    return sum(1 + _count(step.body) for step in steps)
 
 
 def _frame(steps: Sequence[StepDef], place: Place, body_field: str, depth: int) -> list[Problem]:
@@ -43,7 +39,7 @@ def _frame(steps: Sequence[StepDef], place: Place, body_field: str, depth: int) 
         found += _dependencies(step, keys, (*place, index, "dependsOn"))
         if step.body:
             found += _frame(step.body, (*place, index, "config", body_field), body_field, depth + 1)
-    return found or _cycle(steps, place)
+    return found + _cycle(steps, place)
 
 
 def _dependencies(step: StepDef, keys: set[str], place: Place) -> list[Problem]:
@@ -59,8 +55,10 @@ def _dependencies(step: StepDef, keys: set[str], place: Place) -> list[Problem]:
 
 
 def _cycle(steps: Sequence[StepDef], place: Place) -> list[Problem]:
+    known = {step.key for step in steps}
+    edges = {step.key: [key for key in step.depends_on if key in known and key != step.key] for step in steps}
     try:
-        TopologicalSorter({step.key: step.depends_on for step in steps}).prepare()
+        TopologicalSorter(edges).prepare()
     except CycleError as error:
         nodes = list(reversed(error.args[1]))
         index = next(i for i, step in enumerate(steps) if step.key == nodes[0])

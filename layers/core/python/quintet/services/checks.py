@@ -28,12 +28,13 @@ class Checks:
             )
         return found + self._steps(plan.steps, ("steps",))
 
-    def _steps(self, steps: tuple[StepDef, ...], place: graph.Place) -> list[Problem]:
+    def _steps(self, steps: tuple[StepDef, ...], place: graph.Place, depth: int = 1) -> list[Problem]:
         found: list[Problem] = []
         for index, step in enumerate(steps):
             here = (*place, index)
             found += self._step(step, here)
-            found += self._steps(step.body, (*here, "config", "steps"))
+            if depth < graph.MAX_DEPTH:  # deeper is a fault of its own, already found
+                found += self._steps(step.body, (*here, "config", "steps"), depth + 1)
         return found
 
     def _step(self, step: StepDef, here: graph.Place) -> list[Problem]:

@@ -95,11 +95,9 @@ class Endings:
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             step = opened.state.steps.get(parent.path)
-            if (
-                rules.fence(opened.state, parent.path, parent.token) is None
-                and step
-                and step.wait.get("child") == run.id
-            ):
+            live = step is not None and rules.fence(opened.state, parent.path, parent.token) is None
+            # A fast child ends before its parent is known to wait for it; the token alone tells whose attempt it is.
+            if live and step and step.wait.get("child", run.id) == run.id:
                 self._settling.settle(draft, parent.path, outcome)
 
         try:
