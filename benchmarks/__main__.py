@@ -3,7 +3,7 @@
 import sys
 import time
 
-from benchmarks import latency, report, throughput
+from benchmarks import cost, growth, imports, latency, lists, report, throughput, workflows
 from benchmarks.baseline import Baseline
 from benchmarks.cloud import cloud
 from benchmarks.wire import Broken
@@ -14,7 +14,30 @@ def _latency() -> None:
         latency.measure(running, Baseline(running))
 
 
-MEASUREMENTS = {"latency": _latency, "throughput": throughput.measure}
+def _workflows() -> None:
+    with cloud() as running:
+        workflows.measure(running)
+
+
+def _growth() -> None:
+    with cloud() as running:
+        growth.measure(running)
+
+
+def _lists() -> None:
+    with cloud() as running:
+        lists.measure(running)
+
+
+MEASUREMENTS = {
+    "latency": _latency,
+    "throughput": throughput.measure,
+    "cost": cost.measure,
+    "imports": imports.measure,
+    "workflows": _workflows,
+    "growth": _growth,
+    "lists": _lists,
+}
 
 
 def main(names: list[str]) -> int:
@@ -31,7 +54,7 @@ def main(names: list[str]) -> int:
     except (Broken, OSError) as fault:
         report.console.print(f"Broken: {fault}", style="red", markup=False)
         return 1
-    report.console.print(f"{time.monotonic() - began:.0f} s in all")
+    report.console.print(f"{time.monotonic() - began:.0f} s in all", highlight=False)
     return 0
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
+
 # A fixed width, so that a pasted or piped table is whole.
 console = Console(width=130) if not os.isatty(1) else Console()
 

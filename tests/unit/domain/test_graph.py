@@ -1,8 +1,10 @@
 """What is wrong with a DAG is said with its place, all of it."""
 
+import json
+
 import pytest
 
-from quintet.domain.definition import Plan, StepDef, plan_from_dict, plan_to_dict
+from quintet.domain.definition import OnFailure, Plan, RetryPolicy, StepDef, Strategy, plan_from_dict, plan_to_dict
 from quintet.domain.graph import MAX_DEPTH, MAX_STEPS, problems, topological
 
 
@@ -161,10 +163,6 @@ def test_topological_order_puts_dependencies_first() -> None:
 
 def test_a_plan_survives_json() -> None:
     """Every field, defaults or not."""
-    import json
-
-    from quintet.domain.definition import OnFailure, RetryPolicy, Strategy
-
     full = StepDef(
         "a",
         "http",

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -26,6 +27,10 @@ def load(name: str) -> ModuleType:
     return module
 
 
+STARTED = "2026-11-22T10:00:00.500Z"
+BEGAN = datetime(2026, 11, 22, 10, 0, 0, 500_000, UTC)
+
+
 def call(name: str, services: Mock, event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Calls a handler over these services."""
     module = load(name)
@@ -37,9 +42,11 @@ def test_work_advances_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The burst's numbers go in, with a name for this very invocation; what comes next goes out as the machine reads it."""
     services = Mock()
     services.advance.return_value = Next("wait", 4, 2)
-    answer = call("work", services, {"runId": "r", "epoch": 3, "slice": 1, "attempt": 2}, monkeypatch)
+    answer = call(
+        "work", services, {"runId": "r", "epoch": 3, "slice": 1, "attempt": 2, "startedAt": STARTED}, monkeypatch
+    )
 
-    services.advance.assert_called_once_with("r", 3, 1, 2, "request-1#2")
+    services.advance.assert_called_once_with("r", 3, 1, 2, "request-1#2", BEGAN)
     assert answer == {"next": "wait", "seconds": 4, "slice": 2}
 
 
@@ -47,10 +54,19 @@ def test_item_advances_one_item(monkeypatch: pytest.MonkeyPatch) -> None:
     """An item's slice is advanced as a run's is, under its index."""
     services = Mock()
     services.advance_item.return_value = Next("end")
-    event = {"runId": "r", "path": "each", "token": 1, "index": 7, "item": {"n": 1}, "slice": 0, "retry": 0}
+    event = {
+        "runId": "r",
+        "path": "each",
+        "token": 1,
+        "index": 7,
+        "item": {"n": 1},
+        "slice": 0,
+        "retry": 0,
+        "startedAt": STARTED,
+    }
     answer = call("item", services, event, monkeypatch)
 
-    services.advance_item.assert_called_once_with("r", "each", 1, 7, {"n": 1}, 0, 0, "request-1#0")
+    services.advance_item.assert_called_once_with("r", "each", 1, 7, {"n": 1}, 0, 0, "request-1#0", BEGAN)
     assert answer == {"next": "end", "seconds": 0, "slice": 0}
 
 
@@ -100,7 +116,12 @@ def test_a_fault_is_logged_with_its_run_and_goes_on(
     services = Mock()
     services.advance.side_effect = ValueError("damaged journal")
     with pytest.raises(ValueError, match="damaged journal"):
-        call("work", services, {"runId": "run-9", "epoch": 3, "slice": 1, "attempt": 0}, monkeypatch)
+        call(
+            "work",
+            services,
+            {"runId": "run-9", "epoch": 3, "slice": 1, "attempt": 0, "startedAt": STARTED},
+            monkeypatch,
+        )
     logged = json.loads(capsys.readouterr().out)
 
     assert (logged["level"], logged["run"], logged["epoch"]) == ("ERROR", "run-9", 3)

@@ -5,15 +5,16 @@ happens by chance or in threads, so that a history is the same every time.
 """
 
 import heapq
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from stage_world import Endpoint, FanOut, Port, ProcessDied, Runner, Spinning, VirtualPool, WatchedClock
+
 from quintet.adapters.jsonata import JsonataExpressions
-from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
+from quintet.adapters.memory import MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
 from quintet.bootstrap import Services
 from quintet.domain.definition import Plan, StepDef
 from quintet.domain.events import Event, EventType
@@ -21,207 +22,13 @@ from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus, StepStatus
-from quintet.services.ports.http import HttpAnswer, HttpRequest
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools
 
 PROJECT = "project"
 MAX_NESTING = 3
-MAX_IDLE = 2_000
-"""Looks at an unmoving clock in a row, after which the engine counts as spinning."""
 
-
-class ProcessDied(BaseException):
-    """The process that made this port call is gone."""
-
-
-class Spinning(AssertionError):
-    """The engine looks again and again although time stands still and nothing has happened."""
-
-
-class WatchedClock(ManualClock):
-    """Notices who sleeps without time passing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.idle = 0
-
-    def sleep(self, seconds: float) -> None:
-        """Lets the time pass at once."""
-        self.look(seconds)
-        self.advance(seconds)
-
-    def look(self, seconds: float) -> None:
-        """Counts a look that costs no time."""
-        self.idle = 0 if seconds > 0 else self.idle + 1
-        if self.idle > MAX_IDLE:
-            raise Spinning
-
-
-class Port:
-    """A store as a process sees it: every call is counted and can be disturbed."""
-
-    def __init__(self, stage: "Stage", name: str, store: Any) -> None:
-        self._stage = stage
-        self._name = name
-        self._store = store
-
-    def __getattr__(self, method: str) -> Any:
-        effect = getattr(self._store, method)
-        name = f"{self._name}.{method}"
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._stage.calls[name] += 1
-            self._stage.disturb("before", name)
-            found = effect(*args, **kwargs)
-            self._stage.disturb("after", name)
-            return found
-
-        return call
-
-
-class Endpoint:
-    """Port HttpClient with a script for every URL: a status, (status, body), or what a function of the request answers."""
-
-    def __init__(self, stage: "Stage") -> None:
-        self._stage = stage
-        self.script: dict[str, list[Any]] = {}
-        self.seconds: dict[str, float] = {}
-        self.calls: list[HttpRequest] = []
-
-    def on(self, url: str, *replies: Any, seconds: float = 0.0) -> None:
-        """Answers with these in turn, the last one for ever, each after some virtual seconds."""
-        self.script[url] = list(replies)
-        self.seconds[url] = seconds
-
-    def count(self, url: str) -> int:
-        """How often a URL was called."""
-        return sum(request.url == url for request in self.calls)
-
-    def send(self, request: HttpRequest) -> HttpAnswer:
-        """The next reply; 200 and an empty object for what has no script."""
-        self.calls.append(request)
-        self._stage.take(self.seconds.get(request.url, 0.0))
-        replies = self.script.get(request.url, [200])
-        reply = replies.pop(0) if len(replies) > 1 else replies[0]
-        if callable(reply):
-            reply = reply(request)
-        if isinstance(reply, Exception):
-            raise reply
-        status, body = reply if isinstance(reply, tuple) else (reply, {})
-        headers = {"content-type": "application/json"}
-        if isinstance(body, dict) and "$headers" in body:
-            headers |= body["$headers"]
-        return HttpAnswer(status, headers, json.dumps(body).encode(), request.url, {"total_ms": 1.0})
-
-
-class Runner:
-    """Port Functions for python steps: `code` names the function of the input that plays it."""
-
-    def __init__(self, stage: "Stage") -> None:
-        self._stage = stage
-        self.programs: dict[str, Callable[[Any], Any]] = {}
-        self.seconds: dict[str, float] = {}
-        self.calls: list[str] = []
-
-    def call(self, function: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """What the program makes of its input."""
-        code = payload["code"]
-        self.calls.append(code)
-        self._stage.take(self.seconds.get(code, 0.0))
-        try:
-            value = self.programs[code](payload["input"])
-        except Exception as error:
-            return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)}, "logs": []}
-        return {"ok": True, "result": value, "logs": []}
-
-
-class VirtualPool:
-    """Port Pool: each work's outcome is heard when its virtual seconds have passed; others act meanwhile."""
-
-    SIZE = 64
-
-    def __init__(self, stage: "Stage") -> None:
-        self._stage = stage
-        self._under_way: list[tuple[datetime, int, str, object]] = []
-
-    def submit(self, key: str, work: Callable[[], object]) -> None:
-        """Enacts, and notes when it ends."""
-        with self._stage.measuring() as spent:
-            try:
-                outcome = work()
-            except Exception as error:
-                outcome = error
-        entry = (self._stage.clock.now() + timedelta(seconds=spent[0]), self._stage.next_number(), key, outcome)
-        heapq.heappush(self._under_way, entry)
-        self._stage.most_at_once = max(self._stage.most_at_once, len(self._under_way))
-
-    def wait(self, seconds: float) -> list[tuple[str, object]]:
-        """Lets time pass until the first ends."""
-        now = self._stage.clock.now()
-        until = min(
-            now + timedelta(seconds=seconds),
-            *(entry[0] for entry in self._under_way[:1]),
-            datetime.max.replace(tzinfo=now.tzinfo),
-        )
-        self._stage.play_inside(until)
-        ended = []
-        while self._under_way and self._under_way[0][0] <= self._stage.clock.now():
-            _, _, key, outcome = heapq.heappop(self._under_way)
-            ended.append((key, outcome))
-        if not ended:
-            self._stage.clock.look((self._stage.clock.now() - now).total_seconds())
-        return ended
-
-    @property
-    def free(self) -> int:
-        """As many as the product's own pool has."""
-        return self.SIZE - len(self._under_way)
-
-    def close(self) -> None:
-        """Nobody hears what is still under way."""
-        self._under_way.clear()
-
-
-class FanOut:
-    """Port Fanouts: so many items at a time, each played to its end, and a wake when the last has ended."""
-
-    def __init__(self, stage: "Stage") -> None:
-        self._stage = stage
-        self._waiting: dict[tuple[str, int], list[tuple[int, Any]]] = {}
-        self._left: dict[tuple[str, int], int] = {}
-
-    def start(self, run_id: str, path: str, token: int, manifest: str, concurrency: int) -> None:
-        """Begins the first items, unless the map is under way."""
-        self._stage.calls["fanouts.start"] += 1
-        if (run_id, token) in self._left:
-            return
-        items = json.loads(self._stage.stores["blobs"].get(manifest))
-        self._waiting[run_id, token] = list(enumerate(items))
-        self._left[run_id, token] = len(items)
-        for _ in range(concurrency):
-            self._next(run_id, path, token)
-
-    def stop(self, run_id: str, token: int) -> None:
-        """Begins no further items."""
-        self._waiting.pop((run_id, token), None)
-
-    def _next(self, run_id: str, path: str, token: int) -> None:
-        if waiting := self._waiting.get((run_id, token)):
-            index, item = waiting.pop(0)
-            self._stage.later(0.0, lambda: self._item(run_id, path, token, index, item, 0))
-
-    def _item(self, run_id: str, path: str, token: int, index: int, item: Any, slice_: int) -> None:
-        name = f"item {index} {slice_}"
-        answer = self._stage.services.advance_item(run_id, path, token, index, item, slice_, 0, name)
-        if answer.next != "end":
-            again = answer.slice
-            self._stage.later(answer.seconds, lambda: self._item(run_id, path, token, index, item, again))
-            return
-        self._left[run_id, token] -= 1
-        self._next(run_id, path, token)
-        if not self._left[run_id, token]:
-            self._stage.later(0.0, lambda: self._stage.services.wake_run(run_id))
+__all__ = ["PROJECT", "ProcessDied", "Spinning", "Stage", "ask", "call", "rest", "step", "url"]
 
 
 class Stage:
@@ -234,7 +41,12 @@ class Stage:
         self.hooks: list[Callable[[str, str], None]] = []
         self.http = Endpoint(self)
         self.runner = Runner(self)
-        self.stores = {"runs": MemoryRuns(), "jobs": MemoryJobs(), "blobs": MemoryBlobs(), "logs": MemoryLogs()}
+        self.stores: dict[str, Any] = {
+            "runs": MemoryRuns(),
+            "jobs": MemoryJobs(),
+            "blobs": MemoryBlobs(),
+            "logs": MemoryLogs(),
+        }
         self.most_at_once = 0
         self.lose: set[str] = set()
         self.late: dict[str, float] = {}
@@ -253,7 +65,7 @@ class Stage:
                 http=self.http,
                 functions=self.runner,
                 blobs=self.stores["blobs"],
-                start_child=lambda *args: self.services.start_child(*args),
+                start_child=lambda *args: self.services.start_child(*args),  # noqa: PLW0108  # services are made after the kinds
             )
         )
         self.services = self.process()
@@ -279,7 +91,7 @@ class Stage:
     def _pool(self) -> VirtualPool:
         pool = VirtualPool(self)
         if self.pool_size is not None:
-            pool.SIZE = self.pool_size  # type: ignore[misc]  # a smaller pool for this stage only
+            pool.SIZE = self.pool_size
         return pool
 
     def _until(self, at: datetime) -> float:
@@ -401,7 +213,8 @@ class Stage:
 
     def of(self, run_id: str) -> Run:
         """The run's item."""
-        return self.stores["runs"].get(run_id)
+        found: Run = self.stores["runs"].get(run_id)
+        return found
 
     def status(self, run_id: str) -> RunStatus:
         """The run's status."""

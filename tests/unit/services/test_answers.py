@@ -1,6 +1,7 @@
 """Steps that wait for a person."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from engine_stage import PROJECT, Stage, ask, call, step, url
@@ -10,9 +11,9 @@ from quintet.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from quintet.domain.status import RunStatus, StepStatus
 
 
-def asking(engine: Stage, **fields: object) -> str:
+def asking(engine: Stage, **fields: Any) -> str:
     """A run that waits for an answer to `ask`."""
-    run_id = engine.run(ask("ask", **fields), call("after", "ask"))  # type: ignore[arg-type]  # fields of a step
+    run_id = engine.run(ask("ask", **fields), call("after", "ask"))
     assert engine.status(run_id) is RunStatus.WAITING
     return run_id
 
@@ -56,7 +57,7 @@ def test_a_rejection_follows_the_steps_policy(engine: Stage) -> None:
 def test_of_racing_answers_one_wins(engine: Stage) -> None:
     """A second answer that decides on the same journal position loses and learns of it."""
     run_id = asking(engine)
-    first = []
+    first: list[str] = []
 
     def hook(when: str, name: str) -> None:
         if (when, name) == ("before", "runs.append") and not first:

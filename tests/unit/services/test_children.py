@@ -1,5 +1,7 @@
 """Runs that call runs."""
 
+from typing import Any
+
 import pytest
 from engine_stage import PROJECT, Stage, call, rest, step, url
 
@@ -11,10 +13,10 @@ from quintet.domain.status import RunStatus, StepStatus
 from quintet.services.children import MAX_DEPTH
 
 
-def sub(job: Job, *needed: str, given: object = None, wait: bool = True, **fields: object) -> StepDef:
+def sub(job: Job, *needed: str, given: object = None, wait: bool = True, **fields: Any) -> StepDef:
     """A step that calls a job."""
     config = {"job_id": job.id, "input": given, "wait": wait}
-    return step("sub", *needed, kind="subrun", config=config, **fields)  # type: ignore[arg-type]  # fields of a step
+    return step("sub", *needed, kind="subrun", config=config, **fields)
 
 
 def children(engine: Stage, job: Job) -> list[Run]:

@@ -128,7 +128,7 @@ def test_a_slot_freed_while_a_run_queues_up_is_not_missed(engine: Stage) -> None
     job = engine.define(rest("w", seconds=100))
     first = engine.trigger(job, concurrency_key="k")
     engine.play(5)
-    seen = []
+    seen: list[str] = []
 
     def hook(when: str, name: str) -> None:
         if (when, name) == ("before", "runs.create"):

@@ -1,5 +1,7 @@
 """Runs of plain DAGs, from trigger to end."""
 
+from itertools import pairwise
+
 import pytest
 from engine_stage import Stage, call, rest, step, url
 
@@ -43,8 +45,9 @@ def test_an_expression_that_fails_fails_its_step_for_good(engine: Stage) -> None
     broken = step("a", config={"values": {"n": "{% $error('no') %}"}}, retry=RetryPolicy(5))
     run_id = engine.run(broken)
     assert engine.status(run_id) is RunStatus.FAILED
-    assert engine.of(run_id).error is not None
-    assert engine.of(run_id).error["type"] == "ExpressionFailed"
+    error = engine.of(run_id).error
+    assert error is not None
+    assert error["type"] == "ExpressionFailed"
     assert engine.state(run_id).steps["a"].attempt == 1
 
 
@@ -80,7 +83,7 @@ def test_a_failed_step_is_tried_again_after_its_delay(engine: Stage) -> None:
     engine.http.on(url("a"), 500, 503, 200)
     run_id = engine.run(call("a", retry=RetryPolicy(3, Strategy.EXPONENTIAL, 4.0)))
     started = [event.at for event in engine.events(run_id, EventType.STEP_STARTED)]
-    assert [(b - a).total_seconds() for a, b in zip(started, started[1:], strict=False)] == [4.0, 8.0]
+    assert [(b - a).total_seconds() for a, b in pairwise(started)] == [4.0, 8.0]
     assert engine.status(run_id) is RunStatus.COMPLETED
     assert len({request.headers["Idempotency-Key"] for request in engine.http.calls}) == 1
 

@@ -140,7 +140,7 @@ def test_attempts_of_one_run_really_run_beside_each_other(engine: Stage) -> None
         together.wait(timeout=30)
         return 200
 
-    engine.services.pool = ThreadPool  # type: ignore[misc]  # a part replaced before its first use
+    engine.services.pool = ThreadPool
     for index in range(8):
         engine.http.on(url(f"s{index}"), meet)
     run_id = engine.run(*[call(f"s{index}") for index in range(8)])

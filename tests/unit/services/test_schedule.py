@@ -21,7 +21,7 @@ def hourly(engine: Stage) -> Stage:
             raise ValueError("no such schedule")
         return moment.replace(minute=0, second=0, microsecond=0) + HOUR
 
-    engine.services.next_moment = after  # type: ignore[misc]  # a part replaced before its first use
+    engine.services.next_moment = after
     return engine
 
 
@@ -32,7 +32,7 @@ def schedule(engine: Stage, at: datetime, name: str = "job") -> Job:
 
 def runs(engine: Stage, job: Job) -> list[Run]:
     """The runs of a job, oldest first."""
-    found = engine.stores["runs"].page(PROJECT, None, 1000, 0)
+    found: list[Run] = engine.stores["runs"].page(PROJECT, None, 1000, 0)
     return sorted((run for run in found if run.job_id == job.id), key=lambda run: run.id)
 
 
@@ -69,7 +69,7 @@ def test_the_next_moment_follows(hourly: Stage) -> None:
 def test_two_racing_ticks_fire_a_moment_once(hourly: Stage) -> None:
     """A tick that read the same moment as another fires nothing more."""
     job = schedule(hourly, hourly.clock.now())
-    raced = []
+    raced: list[bool] = []
 
     def hook(when: str, name: str) -> None:
         if (when, name) == ("after", "jobs.scheduled") and not raced:

@@ -40,7 +40,7 @@ def test_a_lease_that_holds_is_left_alone(engine: Stage) -> None:
     engine.http.on(url("b"), 200, seconds=55)
     run_id = engine.trigger(engine.define(call("a"), call("b", "a")))
     for seconds in range(5, 110, 5):
-        engine.later(seconds, lambda: engine.services.sweep())
+        engine.later(seconds, engine.services.sweep)
     engine.play()
     assert engine.status(run_id) is RunStatus.COMPLETED
     assert engine.calls["bursts.start"] == 1

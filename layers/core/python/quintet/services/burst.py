@@ -20,7 +20,7 @@ from quintet.services.settling import Settling
 from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, LEASE, RENEW_BEFORE
 
 SLICE_SECONDS = 200.0
-"""Nothing new is started in a slice older than this; a burst has 300 s in all."""
+"""Nothing new is started in a burst older than this; Express ends it at 300 s."""
 BURST_SECONDS = 280.0
 DOZE_SECONDS = 1.0
 """A wait this short is slept through; a longer one is the burst machine's Wait or the park machine's."""
@@ -72,9 +72,12 @@ class Advance:
         self.clock = clock
         self.pool = pool
 
-    def __call__(self, run_id: str, epoch: int, slice_: int, retry: int, invocation: str) -> Next:
+    def __call__(
+        self, run_id: str, epoch: int, slice_: int, retry: int, invocation: str, began: datetime | None = None
+    ) -> Next:
         """Runs one slice. `invocation` is unique to this call, so that a repeated delivery can't drive a run twice; `retry` counts the
-        burst machine's own repeats after a fault, each of which takes over from the one before."""
+        burst machine's own repeats after a fault, each of which takes over from the one before. `began` is when the burst's execution
+        started (None: now)."""
         opened = self.journal.open(run_id)
         if opened.state.status.terminal or opened.epoch != epoch:
             return END
@@ -83,7 +86,7 @@ class Advance:
         pool = self.pool()
         try:
             self.endings.hear_children(opened)
-            return Slice(self, opened, Claim(epoch, slice_, retry, invocation), pool).run()
+            return Slice(self, opened, Claim(epoch, slice_, retry, invocation), pool, began).run()
         except Superseded:
             return END
         finally:
@@ -93,22 +96,24 @@ class Advance:
 class Slice:
     """One invocation's work on one run."""
 
-    def __init__(self, engine: Advance, opened: OpenRun, claim: Claim, pool: Pool) -> None:
+    def __init__(
+        self, engine: Advance, opened: OpenRun, claim: Claim, pool: Pool, began: datetime | None = None
+    ) -> None:
         self.engine = engine
         self.opened = opened
         self.claim = claim
         self.pool = pool
-        self.started = engine.clock.now()
-        self.lease_until = self.started + LEASE
+        self.decided = engine.clock.now()
+        self.began = began or self.decided
+        self.lease_until = self.decided + LEASE
         self.outcomes: list[tuple[str, int, Outcome]] = []
         self.inflight: dict[str, Attempt] = {}
         self.poll = POLL_SECONDS[0]
-        self.decided = self.started
 
     @property
     def age(self) -> float:
-        """Seconds since this slice began."""
-        return (self.engine.clock.now() - self.started).total_seconds()
+        """Seconds since this burst began."""
+        return (self.engine.clock.now() - self.began).total_seconds()
 
     def run(self) -> Next:
         """Decides and executes until nothing is left to do here and now."""

@@ -1,5 +1,6 @@
 """Enacts the items of a large map as runs of their own."""
 
+from datetime import datetime
 from typing import Any
 
 from quintet.domain.events import Event, EventType
@@ -25,12 +26,21 @@ class AdvanceItem:
         self._clock = clock
 
     def __call__(
-        self, run_id: str, path: str, token: int, index: int, item: Any, slice_: int, retry: int, invocation: str
+        self,
+        run_id: str,
+        path: str,
+        token: int,
+        index: int,
+        item: Any,
+        slice_: int,
+        retry: int,
+        invocation: str,
+        began: datetime | None = None,
     ) -> Next:
         """Runs one slice of an item's body, beginning it if need be; nothing when the map isn't waited for any more."""
         if slice_ == 0 and not self._begin(run_id, path, token, index, item):
             return END
-        return self._advance(item_id(run_id, token, index), 1, slice_, retry, invocation)
+        return self._advance(item_id(run_id, token, index), 1, slice_, retry, invocation, began)
 
     def _begin(self, run_id: str, path: str, token: int, index: int, item: Any) -> bool:
         opened = self._journal.open(run_id)

@@ -1,0 +1,82 @@
+"""Counts what AWS would bill: the functions' meter files and the emulator's executions, between two moments."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cloud import Cloud
+
+# What the clock calls, whatever runs there are, is no part of a run's price.
+_STANDING = ("tick", "sweep")
+_EXPRESS_GB = 64 / 1024
+_EXPRESS_STEP_S = 0.1
+_WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
+
+
+class Meter:
+    """A reader of a metered cloud's counts; each `take` answers what came since the one before."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        self._states = cloud.aws("states")
+        self._machines = {kind: cloud.outputs()[f"{kind}MachineArn"] for kind in ("Burst", "Park", "Fanout")}
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+        self._seen: set[str] = set()
+
+    def take(self) -> Counter[str]:
+        """Billed units by name, and by the way `calls` (of AWS services) and `table/index` write units."""
+        found: Counter[str] = Counter()
+        for path in sorted(self._folder.glob("*.jsonl")):
+            lines = list(self._new_lines(path))
+            if not path.stem.endswith(_STANDING):
+                for line in lines:
+                    _count(line, found)
+        for kind, arn in self._machines.items():
+            for execution in self._new_executions(arn):
+                self._count_execution(kind, execution, found)
+        return found
+
+    def _new_lines(self, path: Path) -> Iterator[dict[str, Any]]:
+        with path.open("rb") as file:
+            file.seek(self._read.get(path, 0))
+            for line in file:
+                yield json.loads(line)
+            self._read[path] = file.tell()
+
+    def _new_executions(self, arn: str) -> Iterator[dict[str, Any]]:
+        page = self._states.call("ListExecutions", stateMachineArn=arn, maxResults=1000)
+        for execution in page["executions"]:
+            if execution["executionArn"] not in self._seen:
+                self._seen.add(execution["executionArn"])
+                yield execution
+
+    def _count_execution(self, kind: str, execution: dict[str, Any], found: Counter[str]) -> None:
+        if kind == "Burst":
+            seconds = float(execution["stopDate"]) - float(execution["startDate"])
+            found["Express requests"] += 1
+            # 64 MB hold a definition of 4 KB and payloads of some bytes; billed in steps of 100 ms.
+            found["Express GB-s"] += _EXPRESS_GB * _EXPRESS_STEP_S * math.ceil(seconds / _EXPRESS_STEP_S)  # type: ignore[assignment]  # a Counter counts floats as well
+            return
+        history = self._states.call("GetExecutionHistory", executionArn=execution["executionArn"], maxResults=1000)
+        # AWS counts the way in as well as every state entered.
+        found["Standard transitions"] += 1 + sum(event["type"].endswith("StateEntered") for event in history["events"])
+
+
+def _count(line: dict[str, Any], found: Counter[str]) -> None:
+    if call := line.get("invocation"):
+        found["Lambda invocations"] += 1
+        found["Lambda GB-s"] += math.ceil(call["ms"]) / 1000 * call["mb"] / 1024
+        found["log bytes"] += call["log"]
+        return
+    call = line["quintet_meter"]
+    found["calls"] += 1
+    if call["service"] == "dynamodb":
+        writes = call["operation"] in _WRITES
+        found["DynamoDB WRU" if writes else "DynamoDB RRU"] += sum(call["capacity"].values())
+        for name, units in call["capacity"].items():
+            found[f"{'W' if writes else 'R'} {call['operation']} {name}"] += units
+    elif call["service"] == "s3":
+        found["S3 PUT" if call["operation"] == "PutObject" else "S3 GET"] += 1
