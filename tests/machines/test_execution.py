@@ -114,37 +114,37 @@ def manifest(cloud: Cloud) -> dict[str, Any]:
     """A manifest of nine items, as the fan-out's input names it."""
     cloud.client("s3").create_bucket(Bucket="manifests")
     items = json.dumps([{"n": n} for n in range(9)])
-    cloud.client("s3").put_object(Bucket="manifests", Key="fanout/m.json", Body=items)
-    return {"bucket": "manifests", "key": "fanout/m.json", "concurrency": 3, "tolerate": 0}
+    cloud.client("s3").put_object(Bucket="manifests", Key="payloads/m.json", Body=items)
+    return {"bucket": "manifests", "key": "payloads/m.json", "concurrency": 3}
 
 
 def test_a_fanout_runs_each_item_and_settles_once(stage: Stage, manifest: dict[str, Any]) -> None:
     """Every item of the manifest is advanced with its index until its end; then the run hears of it, once."""
     items = stage.stub("ItemFunction", {"next": "end", "seconds": 0, "slice": 0})
     settled = stage.stub("WakeFunction", None)
-    ended = stage.run("fanout", {"runId": "r-5", "path": "each", "attempt": 1, **manifest})
+    ended = stage.run("fanout", {"runId": "r-5", "path": "each", "token": 1, **manifest})
 
     assert ended["status"] == "SUCCEEDED", ended
     assert sorted((call["index"], call["item"]["n"]) for call in items()) == [(n, n) for n in range(9)]
-    assert settled() == [{"runId": "r-5", "fanout": "each", "attempt": 1}]
+    assert settled() == [{"runId": "r-5", "fanout": "each"}]
 
 
 def test_a_fanout_settles_when_its_items_die(stage: Stage, manifest: dict[str, Any]) -> None:
     """Children that die for good must not leave the run waiting."""
     items = stage.stub("ItemFunction", "every call dies")
     settled = stage.stub("WakeFunction", None)
-    ended = stage.run("fanout", {"runId": "r-6", "path": "each", "attempt": 2, **manifest})
+    ended = stage.run("fanout", {"runId": "r-6", "path": "each", "token": 2, **manifest})
 
     assert ended["status"] == "SUCCEEDED", ended
     assert {call["retry"] for call in items()} == {0, 1, 2}
-    assert settled() == [{"runId": "r-6", "fanout": "each", "attempt": 2}]
+    assert settled() == [{"runId": "r-6", "fanout": "each"}]
 
 
 def test_a_fanout_settles_without_a_manifest(stage: Stage, manifest: dict[str, Any]) -> None:
     """Nor may a manifest that cannot be read."""
     stage.stub("ItemFunction", {"next": "end", "seconds": 0, "slice": 0})
     settled = stage.stub("WakeFunction", None)
-    ended = stage.run("fanout", {"runId": "r-7", "path": "each", "attempt": 1, **manifest, "key": "fanout/none.json"})
+    ended = stage.run("fanout", {"runId": "r-7", "path": "each", "token": 1, **manifest, "key": "payloads/none.json"})
 
     assert ended["status"] == "SUCCEEDED", ended
-    assert settled() == [{"runId": "r-7", "fanout": "each", "attempt": 1}]
+    assert settled() == [{"runId": "r-7", "fanout": "each"}]

@@ -1,7 +1,6 @@
 """What becomes of a step whose dependencies have settled."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,33 +8,21 @@ from random_journals import START
 
 from quintet.domain import rules
 from quintet.domain.definition import OnFailure, Plan, StepDef
-from quintet.domain.events import Event, EventType, to_millis
+from quintet.domain.events import Event, EventType
 from quintet.domain.fold import fold
 from quintet.domain.outcome import StepError
 from quintet.domain.rules import Draft
-from quintet.domain.state import RunState
-from quintet.domain.status import RunStatus, StepStatus
+from quintet.domain.status import RunStatus
 
 T = EventType
 FAIL, SKIP, GO_ON = OnFailure.FAIL, OnFailure.SKIP_DEPENDANTS, OnFailure.CONTINUE
 ERROR = StepError("E", "broken")
 
 
-def begun(*steps: StepDef, deadline: float | None = None) -> Draft:
+def begun(*steps: StepDef) -> Draft:
     """A draft on a run that has just started."""
-    bound = {} if deadline is None else {"deadline": to_millis(START) + round(deadline * 1000)}
-    events = [Event(T.RUN_CREATED, START), Event(T.RUN_STARTED, START, None, bound)]
+    events = [Event(T.RUN_CREATED, START), Event(T.RUN_STARTED, START)]
     return Draft(fold("r", Plan(steps), events), START)
-
-
-def after(draft: Draft, seconds: float) -> Draft:
-    """A draft on the same run, later."""
-    return Draft(draft.state, draft.now + timedelta(seconds=seconds))
-
-
-def statuses(state: RunState) -> dict[str, StepStatus]:
-    """The status of every step."""
-    return {path: step.status for path, step in state.steps.items()}
 
 
 ENDS: Mapping[str, tuple[EventType, dict[str, Any]]] = {

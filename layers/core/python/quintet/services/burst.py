@@ -165,6 +165,8 @@ class Slice:
         return [attempt for attempt in begun if attempt.path in state.running]
 
     def _check_claim(self) -> None:
+        if self.opened.state.status.terminal:
+            raise Superseded  # whoever ended the run has seen to what follows
         held = self.opened.state.claim
         if held == self.claim:
             return
@@ -233,12 +235,7 @@ class Slice:
             return
         self.poll = min(self.poll * 2, POLL_SECONDS[1])
         if self.engine.journal.refresh(self.opened):
-            self._check_after_refresh()
-
-    def _check_after_refresh(self) -> None:
-        if self.opened.state.status.terminal:
-            raise Superseded  # whoever ended the run has seen to what follows
-        self._check_claim()
+            self._check_claim()
 
     def _keep_lease(self) -> None:
         now = self.engine.clock.now()
