@@ -106,4 +106,5 @@ def _row(made: report.Table, workflow: Workflow, took: list[float]) -> None:
 
 
 def _key(task: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", task)
+    # A key has up to 64 characters; a task's own number is at its end.
+    return re.sub(r"[^A-Za-z0-9_]", "_", task)[-64:].lstrip("_")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from tests.local_cloud.client import Client
 from tests.local_cloud.endpoint import Endpoint
 from tests.local_cloud.server import Server

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 from standardwebhooks import Webhook
-
 from tests.local_cloud.client import Client, step
 from tests.local_cloud.endpoint import Endpoint
 

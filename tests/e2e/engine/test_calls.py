@@ -1,7 +1,6 @@
 """Automations that call automations."""
 
 import pytest
-
 from tests.local_cloud.client import Client, step
 
 GATE = step("gate", kind="approval_gate")

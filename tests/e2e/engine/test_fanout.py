@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-
-from quintet.services.attempts import FANOUT_ABOVE
 from tests.local_cloud.client import Client, step
 from tests.local_cloud.endpoint import Endpoint
 from tests.local_cloud.server import Server
+
+from quintet.services.attempts import FANOUT_ABOVE
 
 ITEMS = 100
 RETRY = {"maxAttempts": 2, "strategy": "fixed", "initialDelaySeconds": 0.05}

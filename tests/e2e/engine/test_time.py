@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from tests.local_cloud.client import Client, step
 from tests.local_cloud.endpoint import Endpoint
 from tests.local_cloud.server import Server

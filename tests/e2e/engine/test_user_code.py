@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from tests.local_cloud.client import Client, step
 from tests.local_cloud.server import Server
 

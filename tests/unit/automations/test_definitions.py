@@ -8,11 +8,12 @@ from automations_desk import Desk, step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quintet.dialects.automations.definitions import to_config, to_plan, wire_place, with_default_input
+from quintet.dialects.automations.definitions import to_config, to_plan, wire_place
 from quintet.dialects.automations.kinds import BODY, KINDS, TIMEOUT
 from quintet.dialects.automations.models import ConfigIn
 from quintet.domain.definition import Plan, StepDef
 from quintet.domain.errors import Invalid
+from quintet.domain.job import with_default_input
 
 VALUES = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 RETRIES = st.fixed_dictionaries(

@@ -164,3 +164,12 @@ def test_a_waiting_run_says_what_for_and_until_when(engine: Stage) -> None:
     (reason,) = engine.services.reading.waiting(PROJECT, run_id)
     assert (reason["reason"], reason["step"], reason["detail"]) == ("input", "ask", "Pay?")
     assert reason["until"] - reason["since"] == timedelta(seconds=600)
+
+
+def test_an_answer_after_the_deadline_is_refused(engine: Stage) -> None:
+    """Whoever is late is told so, also before the timer has been heard."""
+    engine.lose.add("timers")
+    run_id = asking(engine, config={"timeout_seconds": 60})
+    engine.clock.advance(61)
+    with pytest.raises(Conflict, match="its time is over"):
+        engine.services.answer_step(PROJECT, run_id, "ask", approved=True, by="ada")

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 VERSION = 1
+"""The shape of events that this code writes and the newest it reads; a later shape is marked `v` where it is stored."""
 
 
 class EventType(StrEnum):
@@ -63,7 +64,9 @@ def event_to_dict(event: Event) -> dict[str, Any]:
 
 
 def event_from_dict(packed: Mapping[str, Any]) -> Event:
-    """The event that `event_to_dict` wrote."""
+    """The event that `event_to_dict` wrote. Raises ValueError for one of a later version of this code."""
+    if packed.get("v", 1) > VERSION:
+        raise ValueError(f"an event of version {packed['v']}; this code reads up to {VERSION}")
     return Event(EventType(packed["t"]), from_millis(packed["at"]), packed.get("p"), packed.get("d", {}))
 
 

@@ -9,6 +9,9 @@ from quintet.domain.events import Event, EventType, from_millis
 from quintet.domain.state import Claim, Frame, RunState, StepState, frame_prefix
 from quintet.domain.status import RunStatus, StepStatus
 
+ITEMS_OF = "items of "
+"""How `abandoned` names a fanned-out map: this and its token."""
+
 
 def fold(run_id: str, plan: Plan, events: Iterable[Event]) -> RunState:
     """The state after all the events, from the beginning."""
@@ -180,6 +183,8 @@ def _step_canceled(state: RunState, event: Event) -> None:
 def _abandon(state: RunState, step: StepState) -> None:
     if child := step.wait.get("child"):
         state.abandoned[child] = state.number
+    if step.wait.get("for") == "items":
+        state.abandoned[f"{ITEMS_OF}{step.token}"] = state.number
 
 
 def _step_progress(state: RunState, event: Event) -> None:

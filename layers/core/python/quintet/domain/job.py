@@ -36,3 +36,13 @@ class JobVersion:
     plan: Plan
     source: Mapping[str, Any]
     created_at: datetime
+
+
+def with_default_input(default: Any, given: Any) -> Any:
+    """A run's input over the job's default: objects merge by their top keys, the run's own win; null takes the default, anything
+    else replaces it."""
+    if given is None:
+        return default
+    if isinstance(default, Mapping) and isinstance(given, Mapping):
+        return {**default, **given}
+    return given

@@ -9,6 +9,9 @@ from quintet.domain.events import from_millis, to_millis
 from quintet.domain.state import Claim, Frame, RunState, StepState
 from quintet.domain.status import RunStatus, StepStatus
 
+SHAPE = 1
+"""Raised when what a snapshot holds changes: one of another shape is passed over, and the journal folded from its beginning."""
+
 FIRST_AT = 256
 """No snapshot is worth its write before this many events."""
 
@@ -21,6 +24,7 @@ def worth_keeping(number: int, kept: int) -> bool:
 def to_dict(state: RunState) -> dict[str, Any]:
     """The state as JSON-ready data; the plan isn't in it."""
     return {
+        "shape": SHAPE,
         "number": state.number,
         "status": str(state.status),
         "times": [
@@ -38,6 +42,11 @@ def to_dict(state: RunState) -> dict[str, Any]:
         "steps": [_step_out(step) for step in state.steps.values()],
         "indexes": [list(index) for index in _indexes(state)],
     }
+
+
+def readable(data: Mapping[str, Any] | None) -> bool:
+    """True for a snapshot that this code understands."""
+    return data is not None and data.get("shape") == SHAPE
 
 
 def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:

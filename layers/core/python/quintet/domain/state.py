@@ -88,7 +88,8 @@ class RunState:
 
     The indexes hold paths, in order: `ready` (dependencies settled), `running` (an attempt in flight), `waiting` (for time, an answer, a
     child run, a retry), `turns` (loops and maps whose next move is due), `timed` (has a deadline), `failing` (prefixes of frames to end).
-    `abandoned` holds the child runs whose step ended without them, with the number of the event that ended it.
+    `abandoned` holds the child runs (and maps, as fold.ITEMS_OF and token) whose step ended without them, with the number of the event
+    that ended it.
     """
 
     run_id: str

@@ -50,6 +50,8 @@ class AnswerStep:
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             step = waiting_step(opened, project, path)
+            if step.deadline and draft.now >= step.deadline:
+                raise Conflict(f"step {path!r} is not waiting for an answer any more: its time is over")
             approvers = step.wait.get("approvers") or []
             if approvers and by not in approvers:
                 raise Forbidden(f"only {', '.join(approvers)} may answer this step")

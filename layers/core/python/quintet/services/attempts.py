@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from quintet.domain import rules
+from quintet.domain.definition import Plan
 from quintet.domain.events import EventType, to_millis
 from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.rules import Draft
@@ -91,7 +92,7 @@ class Attempts:
             self._settling.settle(draft, path, outcome)
             return None
         if step.composite:
-            self._start_composite(draft, run, step, items)
+            self._start_composite(draft, call, items)
             return None
         return self._start_effect(draft, step, kind, call, inline_seconds)
 
@@ -133,12 +134,15 @@ class Attempts:
             failure=lambda index: _failure(state, step.path, index),
         )
 
-    def _start_composite(self, draft: Draft, run: Run, step: StepState, items: list[Any] | None) -> None:
+    def _start_composite(self, draft: Draft, call: StepCall, items: list[Any] | None) -> None:
+        run, step = call.run, call.step
         deadline = (
             None if step.define.timeout is None else to_millis(draft.now + timedelta(seconds=step.define.timeout))
         )
         # A large map inside an item of another stays in that item's journal: one level of runs beside the run is enough.
-        fanned = items is not None and len(items) > FANOUT_ABOVE and run.item is None
+        # So does one that asks people: they answer steps of the run.
+        asks = any(inner.kind == "input" for inner in Plan(step.define.body).walk())
+        fanned = items is not None and len(items) > FANOUT_ABOVE and run.item is None and not asks
         total = None if items is None else len(items)
         kept = None if items is None else self._payloads.put(items, apart=fanned)
         draft.add(
@@ -152,7 +156,7 @@ class Attempts:
                 **{"for": "items"},
                 deadline=deadline,
                 steps=self._payloads.put(scope["steps"]),
-                config={key: value for key, value in step.define.config.items() if key != "items"},
+                config={key: value for key, value in call.config.items() if key != "items"},
             )
 
     def _start_effect(
@@ -190,6 +194,8 @@ class Attempts:
         step = draft.state.steps[path]
         kind = self._kinds[step.define.kind]
         draft.state.turns.pop(path, None)
+        if step.closed > (step.progress or {}).get("done", 0):
+            draft.add(EventType.STEP_PROGRESS, path, done=step.closed, total=step.total)
         try:
             outcome = self._composite(kind).turn(self._call(draft.state, run, step, kind, draft.now))
         except ExpressionFailed as failure:

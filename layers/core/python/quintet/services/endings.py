@@ -5,12 +5,13 @@ from contextlib import suppress
 from quintet.domain import rules
 from quintet.domain.errors import AppendConflict, Conflict, NotFound
 from quintet.domain.events import EventType, to_millis
+from quintet.domain.fold import ITEMS_OF
 from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import RunState, StepState
 from quintet.domain.status import RunStatus
-from quintet.services.gather import FAILURES, Gather, waiting_map
+from quintet.services.gather import FAILURES, Gather, item_project, waiting_map
 from quintet.services.journal import Journal, OpenRun, as_run
 from quintet.services.payloads import Payloads
 from quintet.services.ports.runs import Runs, SlotTaken
@@ -20,6 +21,8 @@ from quintet.services.settling import Settling
 from quintet.services.terms import LEASE
 
 MAP_CONCURRENCY = 16
+ITEMS_AT_ONCE = 100
+LIVE = (RunStatus.EXECUTING, RunStatus.WAITING)
 
 
 class Endings:
@@ -193,27 +196,35 @@ class Endings:
         return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))
 
     def cancel_abandoned(self, run: Run, state: RunState, since: int = 0) -> None:
-        """Cancels the child runs whose step was ended by an event after number `since`."""
-        for child in [child for child, number in state.abandoned.items() if number > since]:
-            with suppress(Conflict, NotFound):  # most have ended by themselves
-                self.cancel(child, "engine", f"run {run.id} no longer waits for it")
+        """Cancels the child runs and items whose step was ended by an event after number `since`."""
+        for name in [name for name, number in state.abandoned.items() if number > since]:
+            if name.startswith(ITEMS_OF):
+                self._cancel_items(run, int(name.removeprefix(ITEMS_OF)))
+            else:
+                self._cancel_child(name, run)
+
+    def _cancel_items(self, run: Run, token: int) -> None:
+        """Begins no further items and cancels those under way; one that begins at this moment asks for its run and ends by itself."""
+        self._fanouts.stop(run.id, token)
+        while begun := self._runs.page(item_project(run, token), LIVE, ITEMS_AT_ONCE, 0):
+            for item in begun:
+                self._cancel_child(item.id, run)
+
+    def _cancel_child(self, child: str, run: Run) -> None:
+        with suppress(Conflict, NotFound):  # most have ended by themselves
+            self.cancel(child, "engine", f"run {run.id} no longer waits for it")
 
     # --- cancel --------------------------------------------------------------------------------------------------------------
 
     def cancel(self, run_id: str, by: str, reason: str | None) -> Run:
         """Cancels a run, its children, and passes the end on. Raises Conflict when it has ended."""
-        maps: list[int] = []
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             if opened.state.status.terminal:
                 raise Conflict(f"run is already {opened.state.status}")
-            steps = [opened.state.steps[path] for path in opened.state.waiting]
-            maps[:] = [step.token for step in steps if step.wait.get("for") == "items"]
             rules.cancel_run(draft, by, reason)
 
         opened, _ = self._journal.decide(run_id, decision)
-        for token in maps:
-            self._fanouts.stop(run_id, token)
         self.after(opened.run, opened.state)
         return opened.run
 

@@ -49,8 +49,10 @@ class Journal:
         plan = self.plan_of(stored.run)
         if stored.snapshot is None:
             state = fold(run_id, plan, stored.events)
-        else:
+        elif snapshot.readable(stored.snapshot):
             state = extend(snapshot.from_dict(run_id, plan, stored.snapshot), stored.events)
+        else:
+            state = fold(run_id, plan, self._runs.tail(run_id, 0))
         return OpenRun(stored.run, stored.epoch, state, stored.snapshot_number)
 
     def plan_of(self, run: Run) -> Plan:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from quintet.domain.events import Event, EventType, to_millis
-from quintet.domain.job import Job
+from quintet.domain.job import Job, with_default_input
 from quintet.domain.run import Parent, Run, Slot, Trigger
 from quintet.domain.status import RunStatus
 from quintet.services.endings import Endings
@@ -59,7 +59,7 @@ class TriggerRun:
     ) -> Run:
         """The new run, or the one that `run_id` or `guard` already stands for.
 
-        Without an `input` it is the job's own (settings `input`). A `concurrency_key` lets one run of its name in the project be active
+        The `input` is laid over the job's own (settings `input`). A `concurrency_key` lets one run of its name in the project be active
         at a time. `at` delays the start. `reused` are step events that a retry takes over from the run before.
         """
         now = self._clock.now()
@@ -78,7 +78,7 @@ class TriggerRun:
             depth=depth,
             slots=() if concurrency_key is None else (Slot(f"{job.project}#key#{concurrency_key}", 1),),
         )
-        given = job.settings.get("input") if input is None else input
+        given = with_default_input(job.settings.get("input"), input)
         created = Event(EventType.RUN_CREATED, now, None, {"input": self._payloads.put(given)})
         begin = [created, *reused]
         guarded = _guard(guard, guard_seconds, now)

@@ -1,6 +1,6 @@
 """Translates definitions: what an author writes to the core's plan and back, and the places of faults with it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -196,13 +196,3 @@ def _inside(rest: list[str | int], step: StepDef) -> list[str | int]:
         case [str(field), *more]:
             return [_STEP_FIELDS.get(field, field), *more]
     return rest
-
-
-def with_default_input(default: Any, given: Any) -> Any:
-    """A run's input over the automation's default: objects merge by their top keys, the run's own win; null takes the default, anything
-    else replaces it."""
-    if given is None:
-        return default
-    if isinstance(default, Mapping) and isinstance(given, Mapping):
-        return {**default, **given}
-    return given

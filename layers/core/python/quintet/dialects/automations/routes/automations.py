@@ -7,7 +7,6 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from quintet.dialects.automations import authoring, documented
-from quintet.dialects.automations.definitions import with_default_input
 from quintet.dialects.automations.models import (
     AutomationPage,
     AutomationView,
@@ -117,10 +116,11 @@ def run_automation(automation_id: AutomationId, body: Annotated[RunBody | None, 
     if job.status != AutomationWord.ACTIVE:
         raise Conflict("this automation is paused")
     asked = body or RunBody()
-    given = with_default_input(job.settings.get("input"), asked.input)
     source = ("user", key.owner) if key.owner else ("api", key.id)
     return shown(
-        engine.trigger_run(job, input=given, trigger=Trigger("manual", *source), concurrency_key=asked.concurrency_key)
+        engine.trigger_run(
+            job, input=asked.input, trigger=Trigger("manual", *source), concurrency_key=asked.concurrency_key
+        )
     )
 
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from standardwebhooks import Webhook
 
 from quintet.dialects.automations import documented
-from quintet.dialects.automations.definitions import with_default_input
 from quintet.dialects.automations.models import Delivered
 from quintet.dialects.automations.triggers import secret_context
 from quintet.dialects.automations.words import TriggerWord
@@ -57,7 +56,7 @@ def deliver(path: str) -> Delivered:
         raise invalid("json_invalid", ("body",), f"JSON decode error: {bad.message}") from bad
     run = engine.trigger_run(
         job,
-        input=with_default_input(job.settings.get("input"), given),
+        input=given,
         trigger=Trigger("webhook", "webhook", message_id),
         guard=f"webhook#{job.id}#{message_id}",
         guard_seconds=REMEMBERED.total_seconds(),
