@@ -6,8 +6,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +38,9 @@ _GLYPHS = {
     "cancelled": "[yellow]■[/]",
 }
 _RESULT_WIDTH = 60
+_REASON_WIDTH = 500
+_REASON_LINES = 5
+_CELL_WIDTH = 20
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,8 @@ def run(settings: Settings, console: Console | None = None) -> int:
     with _server(settings, out), client.connect(settings.url, settings.api_key) as api:
         completed = [_run_example(api, example, out) for example in examples]
     out.print()
-    out.print(
-        "Next: [bold]make run[/], then a first session with curl from README.md; examples/ has more.", soft_wrap=True
-    )
+    if all(completed):
+        out.print("Next: [bold]make run[/] and README.md's first session with curl; examples/ has more.")
     here = Path.cwd()
     home = settings.home.relative_to(here) if settings.home.is_relative_to(here) else settings.home
     out.print(f"The run is kept in {home}.", soft_wrap=True, highlight=False, markup=False)
@@ -71,8 +74,10 @@ def load(folder: Path) -> list[Example]:
     for path in sorted(folder.glob("*/example.json")):
         try:
             examples.append(_read(path))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CommandError(f"The example in {path.parent} cannot be read: {error}.") from error
+        except OSError as error:
+            raise CommandError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CommandError(f"{path} does not describe an example: {type(error).__name__}: {error}.") from error
     if not examples:
         raise CommandError(f"There are no examples in {folder}.")
     return examples
@@ -80,10 +85,17 @@ def load(folder: Path) -> list[Example]:
 
 def _read(path: Path) -> Example:
     """One example.json: `automation` names the definition's file, `inputFiles` the files whose text becomes a field of the run's input."""
-    described = json.loads(path.read_text())
-    automation = json.loads((path.parent / described["automation"]).read_text())
+    described = _json(path)
+    automation = _json(path.parent / described["automation"])
     files = {name: (path.parent / file).read_text() for name, file in described.get("inputFiles", {}).items()}
     return Example(path.parent.name, automation, {**described.get("input", {}), **files}, described.get("show"))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise CommandError(f"{path} is not JSON: {error}.") from error
 
 
 @contextmanager
@@ -135,8 +147,14 @@ def _run_example(api: httpx.Client, example: Example, out: Console) -> bool:
     started = _ask(api, "POST", f"/api/v1/automations/{automation['id']}/run", json={"input": example.run_input})
     title = str(automation.get("name") or example.name)
     where = f"/api/v1/automation-runs/{started['id']}"
-    with Live(console=out, refresh_per_second=12, transient=True) as live:
-        current, steps = _follow(api, where, title, live)
+    try:
+        with Live(console=out, refresh_per_second=12, transient=True) as live:
+            current, steps = _follow(api, where, title, live)
+    except KeyboardInterrupt:
+        # Nobody watches it any more, and the server that it runs on may be about to end.
+        with suppress(httpx.HTTPError):
+            api.post(f"{where}/cancel")
+        raise
     out.print(results(title, current, steps))
     for step in steps:
         if step["status"] == "failed":
@@ -166,10 +184,24 @@ def _ask(api: httpx.Client, method: str, path: str, **options: Any) -> Any:
     try:
         response = api.request(method, path, **options)
     except httpx.HTTPError as error:
-        raise CommandError(f"{method} {path} got no answer: {error}.") from error
+        raise CommandError(f"{method} {path} got no answer from {api.base_url}: {error}.") from error
     if response.status_code >= 300:
-        raise CommandError(f"{method} {path} was answered with {response.status_code}: {response.text[:500]}")
+        raise CommandError(f"{method} {path} was answered with {response.status_code}: {_reason(response)}")
     return response.json() if response.content else None
+
+
+def _reason(response: httpx.Response) -> str:
+    """Why a request was refused, in words: the API's own sentence, or each fault with its place on a line."""
+    try:
+        detail = response.json()["detail"]
+        if isinstance(detail, str):
+            hint = "; QUINTET_API_KEY must be the server's" if response.status_code == HTTPStatus.UNAUTHORIZED else ""
+            return f"{detail}{hint}."
+        lines = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in detail]
+    except (ValueError, KeyError, TypeError):
+        return response.text[:_REASON_WIDTH]
+    more = [f"and {len(lines) - _REASON_LINES} more"] if len(lines) > _REASON_LINES else []
+    return "".join(f"\n  {line}" for line in [*lines[:_REASON_LINES], *more])
 
 
 def progress(title: str, current: dict[str, Any], steps: list[dict[str, Any]], waits: dict[str | None, str]) -> Group:
@@ -206,11 +238,15 @@ def results(title: str, current: dict[str, Any], steps: list[dict[str, Any]]) ->
 
 
 def rows(title: str, found: list[dict[str, Any]]) -> Table:
-    """Show the rows of a query."""
+    """Show the rows of a query; a heading breaks at its underscores, so that nine columns fit into a terminal of 80."""
     table = Table(title=escape(title), title_justify="left", title_style="bold")
     for name in found[0] if found else ():
         numbers = all(isinstance(row[name], (int, float)) for row in found)
-        table.add_column(escape(name), justify="right" if numbers else "left", overflow="fold")
+        heading = name.replace("_", " ")
+        # A number or a word that is broken in two is no longer read as one.
+        words = [*heading.split(), *("" if row[name] is None else str(row[name]) for row in found)]
+        width = min(max(map(len, words), default=1), _CELL_WIDTH)
+        table.add_column(escape(heading), justify="right" if numbers else "left", overflow="fold", min_width=width)
     for row in found:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     return table

@@ -1,25 +1,16 @@
-"""Which AWS requests each function's code can make, read from the code itself.
+"""Where the engine's code can lead, read from the code itself: which methods reach which, and what adapters ask AWS for.
 
-A path is followed by types: constructors name the type of each part, `bootstrap.Services` says which adapter serves which port, and adapters call
-`client("<service>").<operation>`. Where code could go either way both ways count, so what is found is never too little.
+Calls are followed by types: constructors name the type of each part, and `bootstrap.Services` says which adapter serves which port. Where
+code could go either way both count, so what is found is rather too much than too little.
 """
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Node = tuple[str, str]  # a class (or "" for a module's functions) and a name in it
-Request = tuple[str, str]  # what it is made of (a table, an index, a function, ...), and IAM's name of the action
-
-TRANSACTION_VERBS = {
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "ConditionCheck": "ConditionCheckItem",
-}
-BOTO_SERVICES = {"dynamodb", "s3", "kms", "stepfunctions", "lambda"}
+Node = tuple[str, str]
+"""A class, or a module's path, and the name of a method or function in it."""
 
 
 @dataclass
@@ -45,6 +36,8 @@ class Code:
         for path in [*found, package / "bootstrap.py"]:
             if "memory" not in path.parts:
                 self._read(str(path.relative_to(package)), ast.parse(path.read_text()))
+        for kind in self.kinds.values():
+            self._read_parts(kind)
 
     def reached(self, roots: Iterable[Node]) -> set[Node]:
         """All that the roots lead to, themselves included."""
@@ -54,7 +47,7 @@ class Code:
             node = pending.pop()
             if node not in found:
                 found.add(node)
-                pending.extend(self._leads(node))
+                pending.extend(self.leads(node))
         return found
 
     def body(self, node: Node) -> tuple[str, ast.FunctionDef] | None:
@@ -81,7 +74,11 @@ class Code:
         found = {}
         for method in self.kinds["Services"].methods.values():
             made = [one.value for one in ast.walk(method) if isinstance(one, ast.Return)]
-            if isinstance(method.returns, ast.Name) and isinstance(made[0], ast.Call) and isinstance(made[0].func, ast.Name):
+            if (
+                isinstance(method.returns, ast.Name)
+                and isinstance(made[0], ast.Call)
+                and isinstance(made[0].func, ast.Name)
+            ):
                 found[method.returns.id] = made[0].func.id
         return found
 
@@ -112,15 +109,20 @@ class Code:
                     kind.parts[one.name] = _named(one.returns)
             elif isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
                 kind.parts[one.target.id] = _named(one.annotation)
+
+    def _read_parts(self, kind: Kind) -> None:
         if made := kind.methods.get("__init__"):
             given = _arguments(made)
             for one in ast.walk(made):
                 if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Attribute):
-                    kind.parts[one.targets[0].attr] = self._type(one.value, given, path)
+                    kind.parts[one.targets[0].attr] = self._type(one.value, given, kind.module)
 
     # --- following -------------------------------------------------------------------------------------------------------------
 
-    def _leads(self, node: Node) -> Iterator[Node]:
+    def leads(self, node: Node) -> Iterator[Node]:
+        if node == ("StepKind", "enact"):
+            # Which kind it is the definition says: any of them.
+            yield from ((name, "perform") for name, kind in self.kinds.items() if kind.module.startswith("steps/"))
         found = self.body(node)
         if found is None:
             return
@@ -191,28 +193,24 @@ def _named(annotation: ast.expr | None) -> str:
             return ""
 
 
-def requests(body: ast.FunctionDef) -> Iterator[tuple[str, str]]:
-    """The AWS operations that a piece of an adapter asks for: (service, operation in boto's words), and (verb, index, ...) as strings."""
-    clients: dict[str, str] = {}
+def operations(body: ast.FunctionDef) -> Iterator[str]:
+    """The AWS operations that a piece of an adapter asks for, in boto's words."""
+    clients = {name for name, value in _assigned(body) if _is_client(value)}
     for one in ast.walk(body):
-        if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and (service := _client(one.value)):
-            clients[one.targets[0].id] = service
-    for one in ast.walk(body):
-        if isinstance(one, ast.Attribute):
-            service = clients.get(one.value.id, "") if isinstance(one.value, ast.Name) else _client(one.value)
-            if service and one.attr not in ("exceptions", "meta"):
-                yield service, one.attr
-        if isinstance(one, ast.Constant) and isinstance(one.value, str):
-            yield "text", one.value
-            if blob := re.match(r"(payloads|datasets)/", one.value):
-                yield "blob", blob[1]
+        if isinstance(one, ast.Attribute) and one.attr != "exceptions":
+            named = isinstance(one.value, ast.Name) and one.value.id in clients
+            if named or _is_client(one.value):
+                yield one.attr
 
 
-def _client(value: ast.expr) -> str:
-    match value:
-        case ast.Call(func=ast.Name(id="client"), args=[ast.Constant(value=str(service))]):
-            return service
-        case ast.Call(func=ast.Name(id="patient_client")):
-            return "lambda"
-        case _:
-            return ""
+def texts(body: ast.FunctionDef) -> set[str]:
+    """Every string written out in it."""
+    return {one.value for one in ast.walk(body) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+
+
+def _is_client(value: ast.expr) -> bool:
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id in ("client", "patient_client")
+    )

@@ -40,7 +40,8 @@ class Home:
                 pass
         except OSError as error:
             self.close()
-            raise HomeError(f"The data folder {self.path} cannot be written: {error.strerror or error}.") from error
+            reason = "it is a file" if isinstance(error, FileExistsError) else error.strerror or error
+            raise HomeError(f"The data folder {self.path} cannot be written: {reason}.") from error
         except HomeError:
             self.close()
             raise

@@ -62,27 +62,30 @@ def test_more_failures_than_tolerated_fail_the_step(client: Client, endpoint: En
     assert client.steps(run_id)["after"]["status"] == "cancelled"
 
 
-@pytest.mark.parametrize("concurrency", [3, 16])
-def test_a_cancel_in_the_middle_ends_the_machine_and_its_items(
-    client: Client, endpoint: Endpoint, server: Server, concurrency: int
+@pytest.mark.parametrize("ends", ["cancel", "timeout"])
+def test_the_end_of_the_run_is_the_end_of_the_machine_and_its_items(
+    client: Client, endpoint: Endpoint, server: Server, ends: str
 ) -> None:
-    """Items under way when the run is canceled do no further step; no other item begins; the execution is not left running."""
+    """Items under way when the run is canceled, or out of time, do no further step; no other begins; no execution is left."""
     for item in range(1, ITEMS + 1):
         endpoint.hold(f"/item/{item}")
-    run_id = client.start(_each(endpoint, maxConcurrency=concurrency))
-    client.until(lambda: len(endpoint.calls) == concurrency)
-    client.good(client.post(f"/automation-runs/{run_id}/cancel"))
-    assert client.run(run_id)["status"] == "cancelled"
+    config = {"timeoutSeconds": 3} if ends == "timeout" else {}
+    run_id = client.start(_each(endpoint, maxConcurrency=5), config=config)
+    client.until(lambda: len(endpoint.calls) == 5)
+    if ends == "cancel":
+        client.good(client.post(f"/automation-runs/{run_id}/cancel"))
+    assert client.ended(run_id)["status"] == ("cancelled" if ends == "cancel" else "failed")
+    client.until(lambda: _executions(server, run_id) == ["ABORTED"])
     for item in range(1, ITEMS + 1):
         endpoint.release(f"/item/{item}")
-    client.until(lambda: _executions(server, run_id) == ["ABORTED"])
     begun = [f"{run_id}.{_token(server, run_id)}.{int(path.rpartition('/')[2]) - 1}" for path in endpoint.calls]
     client.until(lambda: all(server.journal(item)[-1]["t"].startswith("run.c") for item in begun))
-    assert {event.get("p") for item in begun for event in server.journal(item)
-            if event["t"] == "step.completed"} <= {"call"}  # fmt: skip
-    assert client.steps(run_id)["each"]["status"] == "cancelled"
     assert {server.journal(item)[-1]["t"] for item in begun} == {"run.canceled"}
-    assert len(endpoint.calls) == concurrency
+    assert not [
+        event for item in begun for event in server.journal(item) if event.get("p") == "said" and "result" in event["d"]
+    ]
+    assert client.steps(run_id)["each"]["status"] == "cancelled"
+    assert len(endpoint.calls) == 5
 
 
 def test_a_gate_in_a_large_map_is_answered_by_its_path(client: Client) -> None:

@@ -16,16 +16,14 @@ from quintet.domain.errors import Invalid
 from quintet.domain.job import with_default_input
 
 VALUES = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
-RETRIES = st.fixed_dictionaries(
-    {
-        "maxAttempts": st.integers(2, 9),
-        "strategy": st.sampled_from(["fixed", "exponential", "linear", "custom"]),
-        "initialDelaySeconds": st.floats(0, 9),
-        "maxDelaySeconds": st.none() | st.floats(0, 9),
-        "delaysSeconds": st.lists(st.floats(0, 9), max_size=2),
-        "jitter": st.floats(0, 1),
-    }
-)
+EVERY_RETRY: dict[str, st.SearchStrategy[Any]] = {
+    "maxAttempts": st.integers(2, 9),
+    "maxDelaySeconds": st.none() | st.floats(0, 9),
+    "jitter": st.floats(0, 1),
+}
+GROWING = {"strategy": st.sampled_from(["fixed", "exponential", "linear"]), "initialDelaySeconds": st.floats(0, 9)}
+CUSTOM = {"strategy": st.just("custom"), "delaysSeconds": st.lists(st.floats(0, 9), max_size=2)}
+RETRIES = st.fixed_dictionaries(EVERY_RETRY | GROWING) | st.fixed_dictionaries(EVERY_RETRY | CUSTOM)
 
 
 @cache
@@ -83,6 +81,13 @@ def test_the_core_gets_its_own_names() -> None:
     [
         (step("a", kind="magic"), ("kind",), "'http_request', 'python'"),
         (step("a", kind="spark", config={"program": "p"}), ("kind",), "not part of this installation"),
+        (step("a", kind="spark"), ("kind",), "'http_request', 'python'"),
+        (step("a", retry={"strategy": "fixed", "delaysSeconds": [1]}), ("retry", "delaysSeconds"), "custom"),
+        (
+            step("a", retry={"strategy": "custom", "delaysSeconds": [1], "initialDelaySeconds": 2}),
+            ("retry", "initialDelaySeconds"),
+            "custom",
+        ),
         (step("a", kind="http"), ("kind",), "should be one of"),
         (step("a", kind="http_request", config={"url": "u", "expect_status": []}), ("config", "expect_status"), "Extra"),
         (step("a", kind="python", config={"code": "c", "timeout": True}), ("config", "timeout"), "number"),

@@ -53,6 +53,7 @@ BODY = (StepDef("inner", "set", config={"values": {}}),)
         ("input", {"approvers": "ada"}, ("approvers",)),
         ("input", {"fields": {"n": {"type": "int"}}}, ("fields",)),
         ("input", {"fields": {"n": 5}}, ("fields",)),
+        ("input", {"fields": {"n": {"type": "string", "enum": ["x" * 70_000]}}}, ("fields",)),
         ("input", {"timeout_seconds": 0}, ("timeout_seconds",)),
         ("subrun", {}, ("job_id",)),
         ("subrun", {"job_id": "j", "wait": "yes"}, ("wait",)),

@@ -88,6 +88,9 @@ def test_items_must_be_a_list_of_bearable_length(desk: Any) -> None:
     for wrong in (None, "abc", {"a": 1}, [0] * 10_001):
         with pytest.raises(ExpressionFailed):
             items(desk.call("map", {"items": wrong}, define=ONE))
+    for wrong_limit in ({"max_concurrency": 0}, {"tolerate_failures": "many"}):
+        with pytest.raises(ExpressionFailed, match="must be"):
+            items(desk.call("map", {"items": [1], **wrong_limit}, define=ONE))
     assert desk.kinds["loop"].items(desk.call("loop", {}, define=LOOP)) is None
 
 

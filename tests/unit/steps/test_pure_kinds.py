@@ -43,6 +43,17 @@ def test_wait_waits_for_seconds_or_a_moment(desk: Any) -> None:
     assert desk.enact("wait", {"until": "2026-03-01T13:00:00"}) == Waits("time", until=NOW + timedelta(hours=1))
 
 
+@pytest.mark.parametrize(("timeout", "deadline"), [(60.0, timedelta(seconds=60)), (120.0, None)])
+def test_a_waits_timeout_counts_when_it_comes_first(desk: Any, timeout: float, deadline: timedelta | None) -> None:
+    """A step's time holds for waits too; one that is longer than the wait changes nothing."""
+    define = StepDef("s", "wait", config={"seconds": 90}, timeout=timeout)
+    at = None if deadline is None else NOW + deadline
+
+    assert desk.enact("wait", {"seconds": 90}, define=define) == Waits(
+        "time", until=NOW + timedelta(seconds=90), deadline=at
+    )
+
+
 @pytest.mark.parametrize("config", [{"seconds": 0}, {"until": "2020-01-01T00:00:00Z"}])
 def test_a_wait_for_the_past_is_over(desk: Any, config: dict[str, Any]) -> None:
     """Nothing to wait for completes at once."""

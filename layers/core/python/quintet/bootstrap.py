@@ -29,6 +29,7 @@ from quintet.services.ports.steps import Expressions, StepCall, StepKinds
 from quintet.services.ports.world import Blobs, Bursts, Carriers, Clock, Fanouts, Ids, Logs, Pool, Timers
 from quintet.services.reading import Reading
 from quintet.services.settling import Settling
+from quintet.services.slice import Engine
 from quintet.services.trigger import TriggerRun
 from quintet.services.upkeep import Sweep, Tick
 from quintet.settings import Settings
@@ -230,7 +231,7 @@ class Services:
     @cached_property
     def advance(self) -> Advance:
         """Drives runs."""
-        return Advance(
+        engine = Engine(
             self.runs,
             self.journal,
             self.attempts,
@@ -240,8 +241,8 @@ class Services:
             self.timers,
             self.carriers,
             self.clock,
-            self.pool,
         )
+        return Advance(engine, self.pool)
 
     @cached_property
     def advance_item(self) -> AdvanceItem:

@@ -1,5 +1,6 @@
 """input: waits for a person's answer."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -14,11 +15,15 @@ from quintet.steps.forms import as_schema, schema_problems, value_problems
 from quintet.steps.kind import YEAR, Kind
 
 DECISIONS = UUID("6f1d1d3c-58a5-4f0e-9d37-0d5c1a0b8f11")
+MAX_FORM = 64 * 1024
+"""Bytes of JSON: a wait's details lie in the journal, whose events are of bounded size."""
 
 
 def _form(value: Any) -> str | None:
     if not isinstance(value, Mapping):
         return "must be an object"
+    if (size := len(json.dumps(value))) > MAX_FORM:
+        return f"is {size} bytes of JSON; at most {MAX_FORM} are allowed"
     for name, field in value.items():
         if name not in ("type", "properties") and not isinstance(field, (str, Mapping, list, bool)):
             return f"entry {name!r} must be an object with a type"

@@ -31,7 +31,9 @@ class MapKind(Kind):
     }
 
     def items(self, call: StepCall) -> list[Any]:
-        """The items. Raises ExpressionFailed when they are no list, or too many."""
+        """The items. Raises ExpressionFailed when they are no list, or too many, or a limit turned out as none."""
+        if fault := self._limit_fault(call):
+            raise ExpressionFailed(fault.error.message)
         found = call.config.get("items")
         if not isinstance(found, (list, tuple)):
             raise ExpressionFailed(f"items must be a list, not {type(found).__name__}")
@@ -46,8 +48,7 @@ class MapKind(Kind):
     def turn(self, call: StepCall) -> Outcome:
         """Opens further items up to the concurrency, or ends the map."""
         step = call.step
-        limits = {name: value for name, value in call.config.items() if name != "items"}
-        if fault := rendered_fault(limits, {name: field for name, field in self.fields.items() if name != "items"}):
+        if fault := self._limit_fault(call):
             return fault
         tolerated = int(call.config.get("tolerate_failures") or 0)
         total = step.total or 0
@@ -57,6 +58,10 @@ class MapKind(Kind):
             return Completed(gathered(call))
         room = int(call.config.get("max_concurrency") or MAX_CONCURRENCY) - (step.opened - step.closed)
         return Opens(tuple(range(step.opened, min(total, step.opened + max(room, 0)))))
+
+    def _limit_fault(self, call: StepCall) -> Failed | None:
+        limits = {name: value for name, value in call.config.items() if name != "items"}
+        return rendered_fault(limits, {name: field for name, field in self.fields.items() if name != "items"})
 
 
 def gathered(call: StepCall) -> list[Any]:

@@ -25,7 +25,7 @@ def _is_moment(value: Any) -> str | None:
 
 
 class WaitKind(Kind):
-    """`seconds` or `until` (ISO 8601; a moment past is no wait); the result is {}."""
+    """`seconds` or `until` (ISO 8601; a moment past is no wait); the result is {}. The step's timeout, if it comes first, fails it."""
 
     name = "wait"
     pure = True
@@ -51,4 +51,6 @@ class WaitKind(Kind):
             return Completed({})
         if until > call.now + timedelta(seconds=YEAR):
             return refuse(f"until is more than {YEAR / 86400:g} days away")
-        return Waits("time", until=until)
+        timeout = call.step.define.timeout
+        deadline = None if timeout is None else call.now + timedelta(seconds=timeout)
+        return Waits("time", until=until, deadline=deadline if deadline and deadline < until else None)

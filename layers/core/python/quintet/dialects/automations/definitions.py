@@ -44,7 +44,8 @@ def _step(given: StepIn, place: Place, faults: list[Problem], depth: int) -> Ste
     words = KINDS.get(given.kind)
     if words is None:
         known = f"Input should be one of {kind_list()}"
-        faults.append(Problem((*place, "kind"), UNAVAILABLE.get(given.kind, known), "unknown_kind"))
+        why = UNAVAILABLE.get(given.kind)
+        faults.append(Problem((*place, "kind"), f"{why}. {known}" if why else known, "unknown_kind"))
         return None
     config, timeout, body = _config(given, words, place, faults, depth)
     return StepDef(
@@ -54,7 +55,7 @@ def _step(given: StepIn, place: Place, faults: list[Problem], depth: int) -> Ste
         depends_on=tuple(given.depends_on),
         when=given.when,
         config=config,
-        retry=_policy(given.retry),
+        retry=_policy(given.retry, (*place, "retry"), faults),
         timeout=timeout,
         on_failure=OnFailure(given.on_failure),
         body=body,
@@ -72,7 +73,8 @@ def _config(
         here = (*place, "config", field)
         core = words.fields.get(field)
         if core is None:
-            faults.append(Problem(here, f"Extra inputs are not permitted for {given.kind}", "extra_forbidden"))
+            known = f"Extra inputs are not permitted; {given.kind} has: {', '.join(words.fields)}"
+            faults.append(Problem(here, known, "extra_forbidden"))
         elif core is BODY:
             body = _body(value, here, faults, depth)
         elif core is TIMEOUT:
@@ -107,9 +109,16 @@ def _body(value: Any, place: Place, faults: list[Problem], depth: int) -> tuple[
     return _steps(steps, place, faults, depth + 1)
 
 
-def _policy(given: RetryIn | None) -> RetryPolicy:
+def _policy(given: RetryIn | None, place: Place, faults: list[Problem]) -> RetryPolicy:
+    """The policy; a delay that its strategy doesn't use is a fault, so that nothing is kept and ignored."""
     if given is None:
         return RetryPolicy()
+    custom = given.strategy == "custom"
+    if given.delays_seconds and not custom:
+        faults.append(Problem((*place, "delaysSeconds"), "Only used when strategy is 'custom'", "value_error"))
+    if custom and "initial_delay_seconds" in given.model_fields_set:
+        message = "Not used when strategy is 'custom', which takes delaysSeconds"
+        faults.append(Problem((*place, "initialDelaySeconds"), message, "value_error"))
     return RetryPolicy(
         max_attempts=given.max_attempts,
         strategy=Strategy(given.strategy),
@@ -150,12 +159,13 @@ def _to_step(step: StepDef) -> dict[str, Any]:
 
 
 def _to_retry(policy: RetryPolicy) -> dict[str, Any]:
+    custom = policy.strategy is Strategy.CUSTOM
+    delays = {"delaysSeconds": list(policy.delays)} if custom else {"initialDelaySeconds": policy.initial_delay}
     return {
         "maxAttempts": policy.max_attempts,
         "strategy": str(policy.strategy),
-        "initialDelaySeconds": policy.initial_delay,
+        **delays,
         "maxDelaySeconds": policy.max_delay,
-        "delaysSeconds": list(policy.delays),
         "jitter": policy.jitter,
     }
 

@@ -1,0 +1,299 @@
+"""One invocation's work on one run: fold, decide, append, execute, until only waiting is left or the burst is old."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from quintet.domain import rules
+from quintet.domain.errors import AppendConflict
+from quintet.domain.events import EventType
+from quintet.domain.outcome import Failed, Outcome, StepError
+from quintet.domain.rules import Draft
+from quintet.domain.state import Claim
+from quintet.domain.status import RunStatus
+from quintet.services.attempts import Attempt, Attempts
+from quintet.services.endings import Endings
+from quintet.services.journal import Journal, OpenRun
+from quintet.services.ports.runs import Runs
+from quintet.services.ports.world import Bursts, Carriers, Clock, Pool, Timers
+from quintet.services.settling import Settling
+from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, LEASE, RENEW_BEFORE
+
+SLICE_SECONDS = 200.0
+"""Nothing new is started in a burst older than this; Express ends it at 300 s."""
+BURST_SECONDS = 280.0
+DRAFT_EVENTS = 64
+BOOKED_AT_ONCE = 32
+"""How much one draft decides and books: with results of up to 32 KiB it stays within one transaction (4 MB), and a loop of steps that
+take no time still lets cancels, deadlines and leases be seen between drafts."""
+DOZE_SECONDS = 1.0
+"""A wait this short is slept through; a longer one is the burst machine's Wait or the park machine's."""
+BACKOFF_SECONDS = 20.0
+POLL_SECONDS = (0.2, 2.0)
+"""How soon a busy burst looks for what others appended (a cancel, an answer), first and at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the burst machine does next: `again`, `wait` (seconds) or `end`."""
+
+    next: str
+    seconds: int = 0
+    slice: int = 0
+
+
+END = Next("end")
+
+
+class Superseded(Exception):
+    """A newer burst or another invocation drives the run now: this one must stop without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a slice works with."""
+
+    runs: Runs
+    journal: Journal
+    attempts: Attempts
+    settling: Settling
+    endings: Endings
+    bursts: Bursts
+    timers: Timers
+    carriers: Carriers
+    clock: Clock
+
+
+class Slice:
+    """One invocation's work on one run."""
+
+    def __init__(
+        self, engine: Engine, opened: OpenRun, claim: Claim, pool: Pool, began: datetime | None = None
+    ) -> None:
+        self.engine = engine
+        self.opened = opened
+        self.claim = claim
+        self.pool = pool
+        self.decided = engine.clock.now()
+        self.began = began or self.decided
+        self.lease_until = self.decided + LEASE
+        self.outcomes: list[tuple[str, int, Outcome]] = []
+        self.inflight: dict[str, Attempt] = {}
+        self.poll = POLL_SECONDS[0]
+        self.full = False
+
+    @property
+    def age(self) -> float:
+        """Seconds since this burst began."""
+        return (self.engine.clock.now() - self.began).total_seconds()
+
+    def run(self) -> Next:
+        """Decides and executes until nothing is left to do here and now."""
+        while True:
+            self._keep_lease()
+            try:
+                begun = self._decide()
+            except AppendConflict:
+                self._reopen()
+                continue
+            if self.opened.state.status.terminal:
+                self.engine.endings.after(self.opened.run, self.opened.state)
+                return END
+            self._launch(begun)
+            if self.outcomes or self.full:
+                continue
+            if self.inflight:
+                self._await()
+            elif (answer := self._leave()) is not None:
+                return answer
+
+    # --- deciding ------------------------------------------------------------------------------------------------------------
+
+    def _reopen(self) -> None:
+        self.opened = self.engine.journal.open(self.opened.run.id)
+        if self.opened.epoch != self.claim.epoch or self.opened.state.status.terminal:
+            raise Superseded
+
+    def _decide(self) -> list[Attempt]:
+        state = self.opened.state
+        self._check_claim()
+        draft = Draft(state, self.engine.clock.now())
+        self.decided = draft.now
+        if state.claim != self.claim:
+            draft.add(EventType.BURST_CLAIMED, **_claim_data(self.claim))
+            rules.crash_lost(draft, self.claim, self.engine.attempts.pure_kinds)
+        booked = self._book(draft)
+        rules.overdue(draft)
+        begun: list[Attempt] = []
+        while not state.status.terminal and len(draft.events) < DRAFT_EVENTS and self._progress(draft, begun):
+            pass
+        if not state.status.terminal:
+            rules.conclude(draft)
+        if state.status is RunStatus.WAITING and state.running:
+            draft.add(EventType.RUN_RESUMED)
+        self.engine.journal.commit(self.opened, draft)
+        del self.outcomes[:booked]
+        self.full = len(draft.events) >= DRAFT_EVENTS
+        if not state.status.terminal:
+            self.engine.endings.fan_out(self.opened.run, state, draft.base)
+            self.engine.endings.cancel_abandoned(self.opened.run, state, draft.base)
+        return [attempt for attempt in begun if attempt.path in state.running]
+
+    def _check_claim(self) -> None:
+        if self.opened.state.status.terminal:
+            raise Superseded  # whoever ended the run has seen to what follows
+        held = self.opened.state.claim
+        if held == self.claim:
+            return
+        if held.rank >= self.claim.rank:
+            raise Superseded
+
+    def _book(self, draft: Draft) -> int:
+        """Books what ended, a bounded part of it at a time; how much."""
+        booked = self.outcomes[:BOOKED_AT_ONCE]
+        for path, token, outcome in booked:
+            if reason := rules.fence(draft.state, path, token):
+                draft.add(EventType.LATE_REFUSED, path, token=token, reason=reason)
+            else:
+                self.engine.settling.settle(draft, path, outcome)
+        return len(booked)
+
+    def _progress(self, draft: Draft, begun: list[Attempt]) -> bool:
+        """One round of rules; True while it decided anything."""
+        before = len(draft.events)
+        state = draft.state
+        rules.collapse(draft)
+        if state.status.terminal:
+            return False
+        rules.skip_blocked(draft)
+        self._take_turns(draft)
+        if len(draft.events) > before:
+            return True  # what the rules and turns settled may block or end what else is ready
+        self._start_ready(draft, begun)
+        return len(draft.events) > before
+
+    def _take_turns(self, draft: Draft) -> None:
+        for path in list(draft.state.turns):
+            if len(draft.events) >= DRAFT_EVENTS:
+                return
+            if path in draft.state.turns:  # not canceled by a turn before it
+                self.engine.attempts.turn(draft, self.opened.run, path)
+
+    def _start_ready(self, draft: Draft, begun: list[Attempt]) -> None:
+        state = draft.state
+        for path in [*state.ready, *rules.due_retries(state, draft.now)]:
+            full = sum(not attempt.carried for attempt in begun) >= self.pool.free or not self._room()
+            if full and self.engine.attempts.effectful(state.steps[path]):
+                continue
+            attempt = self.engine.attempts.start(draft, self.opened.run, path, BURST_SECONDS - self.age)
+            if attempt:
+                begun.append(attempt)
+            if state.failing or len(draft.events) >= DRAFT_EVENTS:
+                return
+
+    def _room(self) -> bool:
+        return self.age < SLICE_SECONDS
+
+    # --- executing -----------------------------------------------------------------------------------------------------------
+
+    def _launch(self, begun: list[Attempt]) -> None:
+        for attempt in begun:
+            if attempt.carried:
+                self.engine.carriers.start(self.opened.run.id, attempt.path, attempt.token)
+            else:
+                key = f"{attempt.path}#{attempt.token}"
+                self.inflight[key] = attempt
+                self.pool.submit(key, attempt.enact)
+
+    def _await(self) -> None:
+        """Waits for the first attempt to end, or until it is time to look at the journal or the clock."""
+        seconds = self.poll
+        moment = rules.next_moment(self.opened.state)
+        # A moment that was past when the rules last ran waits for a place in the pool, not for time.
+        if moment is not None and moment > self.decided:
+            seconds = min(seconds, max(0.0, (moment - self.engine.clock.now()).total_seconds()))
+        for key, returned in self.pool.wait(seconds):
+            attempt = self.inflight.pop(key)
+            self.outcomes.append((attempt.path, attempt.token, _as_outcome(returned)))
+        if self.outcomes:
+            self.poll = POLL_SECONDS[0]
+            return
+        self.poll = min(self.poll * 2, POLL_SECONDS[1])
+        if self.engine.journal.refresh(self.opened):
+            self._check_claim()
+
+    def _keep_lease(self) -> None:
+        now = self.engine.clock.now()
+        if now >= self.lease_until - RENEW_BEFORE:
+            self._renew(now + LEASE)
+
+    def _renew(self, until: datetime) -> None:
+        if not self.engine.runs.renew(self.opened.run.id, self.claim.epoch, until):
+            raise Superseded
+        self.lease_until = until
+
+    # --- leaving -------------------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> Next | None:
+        """Nothing is in flight here: dozes, hands the run on, or lets it rest. None: look again."""
+        moment = rules.next_moment(self.opened.state)
+        due = moment is not None and moment <= self.decided
+        if (due or self.opened.state.ready or self.opened.state.turns) and not self._room():
+            return self._hand_over()
+        seconds = None if moment is None else (moment - self.engine.clock.now()).total_seconds()
+        if seconds is not None and seconds <= DOZE_SECONDS:
+            self.engine.clock.sleep(max(seconds, 0.0))
+            return None
+        if seconds is not None and seconds <= BACKOFF_SECONDS and self._room() and self._only_time():
+            self._renew(self.engine.clock.now() + timedelta(seconds=seconds) + LEASE)
+            return Next("wait", int(seconds), self.claim.slice + 1)
+        return self._rest(moment)
+
+    def _only_time(self) -> bool:
+        """True when nothing from outside is awaited, which would have to wait for a backoff's end."""
+        state = self.opened.state
+        return not state.running and all(
+            state.steps[path].wait.get("for") in {"time", "retry"} for path in state.waiting
+        )
+
+    def _hand_over(self) -> Next:
+        run_id = self.opened.run.id
+        epoch = self.engine.runs.reclaim(run_id, self.claim.epoch, self.engine.clock.now() + LEASE)
+        if epoch is not None:
+            self.engine.bursts.start(run_id, epoch)
+        return END
+
+    def _rest(self, moment: datetime | None) -> Next | None:
+        state, run_id = self.opened.state, self.opened.run.id
+        draft = Draft(state, self.engine.clock.now())
+        if rules.resting_status(state) is RunStatus.WAITING and state.status is not RunStatus.WAITING:
+            draft.add(EventType.RUN_WAITING)
+        try:
+            self.engine.journal.commit(self.opened, draft)
+        except AppendConflict:
+            self._reopen()
+            return None
+        if moment is not None:
+            self.engine.timers.start(run_id, moment)
+        if self.engine.runs.rest(run_id, self.claim.epoch, self._due(moment)):
+            return END
+        self._reopen()
+        return None
+
+    def _due(self, moment: datetime | None) -> datetime | None:
+        state = self.opened.state
+        checks = [moment + DUE_GRACE] if moment else []
+        if state.running or any(state.steps[path].wait.get("for") in {"child", "items"} for path in state.waiting):
+            checks.append(self.engine.clock.now() + CARRIED_CHECK)
+        return min(checks, default=None)
+
+
+def _claim_data(claim: Claim) -> dict[str, object]:
+    return {"epoch": claim.epoch, "slice": claim.slice, "retry": claim.retry, "invocation": claim.invocation}
+
+
+def _as_outcome(returned: object) -> Outcome:
+    if isinstance(returned, Exception):
+        return Failed(
+            StepError("EngineFault", f"the engine failed while doing the attempt ({type(returned).__name__})")
+        )
+    return returned  # type: ignore[return-value]  # the pool returns what Attempt.enact returned

@@ -1,0 +1,159 @@
+"""Every function may do what its code can do, and nothing else: the policies against the code."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machines.code_paths import Code, Node, operations, texts
+
+Need = tuple[str, str]  # a resource, and an action on it
+
+ROOTS: dict[str, list[Node]] = {
+    "WorkFunction": [("Services", "advance"), ("Advance", "__call__")],
+    "ItemFunction": [("Services", "advance_item"), ("AdvanceItem", "__call__")],
+    "CarryFunction": [("Services", "carry"), ("Carry", "__call__")],
+    "WakeFunction": [("Services", "wake_run")],
+    "TickFunction": [("Services", "tick"), ("Tick", "__call__")],
+    "SweepFunction": [("Services", "sweep"), ("Sweep", "__call__")],
+}
+"""What the handlers call; an API's function calls what its dialect and web have."""
+
+APIS = {"AutomationsApiFunction": ("web/", "dialects/automations/")}
+
+TABLES = {"Runs": "RunsTable", "Jobs": "JobsTable", "Keys": "JobsTable", "Logs": "LogsTable"}
+INDEXES = {
+    "RunsTable": {"by_project", "by_status", "due", "queue"},
+    "JobsTable": {"by_dialect", "by_status", "scheduled"},
+    "LogsTable": set(),
+}
+MACHINES = {"Bursts": "burst", "Timers": "park", "Fanouts": "fanout"}
+CALLED = {"Carriers": ["CarryFunction"], "Functions": ["RunnerFunction", "SqlFunction"]}
+PORTS = {*TABLES, *MACHINES, *CALLED, "Blobs", "Vault"}
+BLOBS = {"services/payloads.py": "payloads", "steps/sql.py": "datasets"}
+"""Who asks for blobs, and the prefix of those it asks for."""
+
+READS = {"get_item": "GetItem", "batch_get_item": "BatchGetItem", "query": "Query"}
+WRITES = {"put_item": "PutItem", "update_item": "UpdateItem", "batch_write_item": "BatchWriteItem"}
+VERBS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+OBJECTS = {"get": "s3:GetObject", "link": "s3:GetObject", "put": "s3:PutObject"}
+
+
+@pytest.fixture(scope="module")
+def code(root: Path) -> Code:
+    """The package, read."""
+    return Code(root / "layers/core/python/quintet", ("services", "adapters", "steps", "web", "dialects/automations"))
+
+
+def needed(code: Code, roots: list[Node]) -> set[Need]:
+    """What a function asks AWS for, on whatever path."""
+    reached = code.reached(roots)
+    found: set[Need] = set()
+    for port, method in reached:
+        if port in PORTS and method != "__init__" and port != "Blobs":
+            found |= asked(code, port, method)
+    for node in reached:
+        for port, method in code.leads(node):
+            if (
+                port == "Blobs"
+                and method in OBJECTS
+                and (home := code.body(node))
+                and not home[0].startswith("adapters/")
+            ):
+                found.add((f"blobs/{BLOBS[home[0]]}", OBJECTS[method]))
+                found |= {("blobs", "s3:ListBucket")} if method == "get" else set()
+    return found
+
+
+def asked(code: Code, port: str, method: str) -> set[Need]:
+    """What one method of a port asks AWS for, as its adapter is written."""
+    serves = code.adapters() | {"Functions": "LambdaFunctions"}
+    bodies = [home[1] for node in code.reached([(serves[port], method)])
+              if (home := code.body(node)) and home[0].startswith("adapters/")]  # fmt: skip
+    used = {operation for body in bodies for operation in operations(body)}
+    written = {text for body in bodies for text in texts(body)}
+    assert used, (port, method)
+    if port in TABLES:
+        return _items(TABLES[port], used, written)
+    if port in CALLED:
+        assert used == {"invoke"}
+        return {(name, "lambda:InvokeFunction") for name in CALLED[port]}
+    if port == "Vault":
+        return {("VaultKey", f"kms:{operation.title()}") for operation in used}
+    words = {"start_execution": "stateMachine", "describe_execution": "execution", "stop_execution": "execution"}
+    return {(f"{words[one]}:{MACHINES[port]}", f"states:{one.title().replace('_', '')}") for one in used}
+
+
+def _items(table: str, used: set[str], written: set[str]) -> set[Need]:
+    indexes = INDEXES[table] & written
+    found = {(table, f"dynamodb:{WRITES[one]}") for one in used if one in WRITES}
+    for one in used & READS.keys():
+        places = [f"{table}/{name}" for name in indexes] if one == "query" and indexes else [table]
+        found |= {(place, f"dynamodb:{READS[one]}") for place in places}
+    if "transact_write_items" in used:
+        found |= {(table, f"dynamodb:{VERBS[verb]}") for verb in VERBS if verb in written}
+    assert used <= {*READS, *WRITES, "transact_write_items"}
+    return found
+
+
+def granted(function: dict[str, Any]) -> set[Need]:
+    """What a function's policies allow, in the same words."""
+    found: set[Need] = set()
+    for policy in function["Policies"]:
+        for statement in policy["Statement"]:
+            assert statement["Effect"] == "Allow"
+            actions, resources = statement["Action"], statement["Resource"]
+            for action in [actions] if isinstance(actions, str) else actions:
+                for resource in resources if isinstance(resources, list) else [resources]:
+                    found.add((_resource(resource), action))
+    return found
+
+
+def _resource(written: dict[str, Any]) -> str:
+    if "Fn::GetAtt" in written:
+        return "blobs" if written["Fn::GetAtt"][0] == "BlobsBucket" else str(written["Fn::GetAtt"][0])
+    text = written["Fn::Sub"]
+    if index := re.fullmatch(r"\$\{(\w+)\.Arn\}/index/(\w+)", text):
+        return f"{index[1]}/{index[2]}"
+    if blobs := re.fullmatch(r"\$\{BlobsBucket\.Arn\}/(\w+)/\*", text):
+        return f"blobs/{blobs[1]}"
+    arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:"
+    states = re.fullmatch(re.escape(arn) + r"(stateMachine|execution):\$\{AWS::StackName\}-(\w+)(:\*)?", text)
+    assert states and (states[1] == "execution") == bool(states[3]), text
+    return f"{states[1]}:{states[2]}"
+
+
+@pytest.mark.parametrize("name", [*ROOTS, *APIS])
+def test_a_function_may_do_what_its_code_does_and_no_more(code: Code, functions: dict[str, Any], name: str) -> None:
+    """A request that the policy forgot fails only on AWS; one that it allows for nothing is a hole."""
+    roots = ROOTS.get(name) or [
+        node for home, nodes in code.modules.items() if home.startswith(APIS[name]) for node in nodes
+    ]
+    needs, has = needed(code, roots), granted(functions[name])
+    assert sorted(needs - has) == [], "the policy lacks"
+    assert sorted(has - needs) == [], "the policy allows, and no code asks"
+
+
+def test_every_function_with_policies_is_looked_at(functions: dict[str, Any]) -> None:
+    """The SQL function has no services and a test of its own."""
+    assert {name for name, one in functions.items() if "Policies" in one} == {*ROOTS, *APIS, "SqlFunction"}
+
+
+def test_the_code_is_followed_to_where_it_is_known_to_go(code: Code) -> None:
+    """A few paths that a person has looked up: were one not found, the test above would find nothing either."""
+    work = code.reached(ROOTS["WorkFunction"])
+    assert {
+        ("Fanouts", "start"),
+        ("Carriers", "start"),
+        ("Timers", "start"),
+        ("Functions", "call"),
+        ("Logs", "write"),
+        ("Blobs", "put"),
+    } <= work
+    assert ("StartChild", "__call__") in code.reached(ROOTS["CarryFunction"])
+    assert asked(code, "Fanouts", "stop") == {
+        ("execution:fanout", "states:DescribeExecution"), ("execution:fanout", "states:StopExecution")
+    }  # fmt: skip
+    assert asked(code, "Runs", "due") >= {("RunsTable/due", "dynamodb:Query"), ("RunsTable", "dynamodb:BatchGetItem")}
+    assert ("JobsTable", "dynamodb:DeleteItem") in asked(code, "Jobs", "delete")
