@@ -1,7 +1,7 @@
 """The least that any design on these services pays: one Express execution of one function that makes eight DynamoDB calls.
 
-Six conditional puts, a transaction and a query, about what a small run writes; nothing of Quintet is in it. Figures are told as ratios to it too,
-since it feels the machine's mood as they do.
+Six conditional puts, a transaction and a query, about what a small run writes; nothing of Quintet is in it. Figures
+are told as ratios to it too, since it feels the machine's mood as they do.
 """
 
 import io
@@ -16,7 +16,7 @@ MARK = "ended"
 _TABLE = "bench-baseline"
 _MACHINE = "bench-baseline"
 _ROLE = "arn:aws:iam::000000000000:role/bench"
-_SOURCE = '''
+_SOURCE = """
 import os
 from botocore.config import Config
 from botocore.session import Session
@@ -38,7 +38,7 @@ def handler(event, context):
     item = {"pk": pk, "sk": {"S": "END"}, "ended": {"N": "1"}}
     client.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
     return {}
-'''
+"""
 _DEFINITION = {
     "QueryLanguage": "JSONata",
     "StartAt": "Work",

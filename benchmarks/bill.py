@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from benchmarks.cloud import Cloud
 _STANDING = ("tick", "sweep")
 _EXPRESS_GB = 64 / 1024
 _EXPRESS_STEP_S = 0.1
+Counts = defaultdict[str, float]
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 
 
@@ -25,12 +26,17 @@ class Meter:
         self._folder = folder
         self._read: dict[Path, int] = {}
         self._seen: set[str] = set()
+        self.cold: dict[str, float] = {}
+        """Milliseconds of each function's first invocation: process start, import and the call."""
 
-    def take(self) -> Counter[str]:
-        """Billed units by name, and by the way `calls` (of AWS services) and `table/index` write units."""
-        found: Counter[str] = Counter()
+    def take(self) -> Counts:
+        """Billed units by name; beside them the number of `calls`, and units by operation and index."""
+        found: Counts = defaultdict(float)
         for path in sorted(self._folder.glob("*.jsonl")):
             lines = list(self._new_lines(path))
+            for line in lines:
+                if line.get("invocation", {}).get("cold"):
+                    self.cold.setdefault(path.stem, line["invocation"]["ms"])
             if not path.stem.endswith(_STANDING):
                 for line in lines:
                     _count(line, found)
@@ -53,23 +59,22 @@ class Meter:
                 self._seen.add(execution["executionArn"])
                 yield execution
 
-    def _count_execution(self, kind: str, execution: dict[str, Any], found: Counter[str]) -> None:
+    def _count_execution(self, kind: str, execution: dict[str, Any], found: Counts) -> None:
         if kind == "Burst":
             seconds = float(execution["stopDate"]) - float(execution["startDate"])
             found["Express requests"] += 1
             # 64 MB hold a definition of 4 KB and payloads of some bytes; billed in steps of 100 ms.
-            found["Express GB-s"] += _EXPRESS_GB * _EXPRESS_STEP_S * math.ceil(seconds / _EXPRESS_STEP_S)  # type: ignore[assignment]  # a Counter counts floats as well
+            found["Express GB-s"] += _EXPRESS_GB * _EXPRESS_STEP_S * math.ceil(seconds / _EXPRESS_STEP_S)
             return
         history = self._states.call("GetExecutionHistory", executionArn=execution["executionArn"], maxResults=1000)
         # AWS counts the way in as well as every state entered.
         found["Standard transitions"] += 1 + sum(event["type"].endswith("StateEntered") for event in history["events"])
 
 
-def _count(line: dict[str, Any], found: Counter[str]) -> None:
+def _count(line: dict[str, Any], found: Counts) -> None:
     if call := line.get("invocation"):
         found["Lambda invocations"] += 1
         found["Lambda GB-s"] += math.ceil(call["ms"]) / 1000 * call["mb"] / 1024
-        found["log bytes"] += call["log"]
         return
     call = line["quintet_meter"]
     found["calls"] += 1
@@ -77,6 +82,8 @@ def _count(line: dict[str, Any], found: Counter[str]) -> None:
         writes = call["operation"] in _WRITES
         found["DynamoDB WRU" if writes else "DynamoDB RRU"] += sum(call["capacity"].values())
         for name, units in call["capacity"].items():
-            found[f"{'W' if writes else 'R'} {call['operation']} {name}"] += units
+            # Names of tables end in an id that says nothing: RunsTable/by_status is enough.
+            table, _, index = name.partition("/")
+            found[f"{call['operation']} {table.split('-')[1]}{index and '/'}{index}"] += units
     elif call["service"] == "s3":
         found["S3 PUT" if call["operation"] == "PutObject" else "S3 GET"] += 1

@@ -1,5 +1,6 @@
 """A local cloud of the bench's own: started through the launcher on a free port, in a data folder that goes with it."""
 
+import json
 import os
 import signal
 import socket
@@ -16,7 +17,6 @@ from typing import IO, Any
 from benchmarks.wire import AwsWire, Broken, Wire
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS_TABLE = "RunsTable"
 _READY_S = 90.0
 _STOP_S = 20.0
 
@@ -40,8 +40,6 @@ class Cloud:
 
     def outputs(self) -> dict[str, str]:
         """The names of what is deployed, by the template's outputs."""
-        import json  # noqa: PLC0415 - only here
-
         record = json.loads((self.home / "control-plane.json").read_text())
         found: dict[str, str] = record["outputs"]
         return found

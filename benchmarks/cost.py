@@ -1,9 +1,8 @@
 """Cost: what AWS would bill for a run, in units and in list prices a million runs."""
 
-import os
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +32,14 @@ def measure() -> None:
     ):
         http = {"url": f"{url}/sleep/0"}
         bench = _Bench(running, Meter(running, Path(folder)))
-        bench.park("warm-up", chain(1, "wait", {"seconds": PARKED_S}), 2)
+        bench.park("warm-up", chain(1, "wait", {"seconds": PARKED_S}), 2)  # every function has a worker from here on
         found = {
             "5 no-op steps": bench.run("no-op", chain(5), RUNS),
             "5 http steps in a row": bench.run("http", chain(5, "http_request", http), RUNS),
             "a parked wait": bench.park("parked", chain(1, "wait", {"seconds": PARKED_S}), PARKED_RUNS),
         }
     _show(found)
-    if os.environ.get("BENCH_DETAIL"):
-        for name, units in found.items():
-            report.console.print(name, {unit: round(count, 3) for unit, count in sorted(units.items())})
+    _show_cold(bench.cold)
 
 
 class _Bench:
@@ -57,17 +54,26 @@ class _Bench:
         path = define(self._api, name, steps)
         for _ in range(WARM_UP):
             self._one(path)
-        return self._metered(lambda: [self._one(path) for _ in range(total)], total)
+        return self._metered(lambda: self._row(path, total), total)
 
     def park(self, name: str, steps: list[dict[str, Any]], total: int) -> Units:
         """Units a run of runs that wait side by side, begun a quarter of a second after each other."""
         path = define(self._api, name, steps)
         return self._metered(lambda: self._staggered(path, total), total)
 
+    @property
+    def cold(self) -> dict[str, float]:
+        """Milliseconds of the functions' first invocations."""
+        return self._meter.cold
+
     def _one(self, path: str) -> None:
         began = time.perf_counter()
         self._watch.one(run_place(self._api.ask("POST", path, {})["id"]), began)
         time.sleep(0.05)
+
+    def _row(self, path: str, total: int) -> None:
+        for _ in range(total):
+            self._one(path)
 
     def _staggered(self, path: str, total: int) -> None:
         places = []
@@ -77,13 +83,12 @@ class _Bench:
         while len(self._watch.done(places)) < total:
             time.sleep(0.2)
 
-    def _metered(self, work: Any, total: int) -> Units:
+    def _metered(self, work: Callable[[], object], total: int) -> Units:
         time.sleep(0.3)
         self._meter.take()
         work()
         time.sleep(0.3)  # the last execution's end is noted after its run's
-        counted: Counter[str] = self._meter.take()
-        return {"HTTP API calls": 1.0} | {name: count / total for name, count in counted.items()}
+        return {"HTTP API calls": 1.0} | {name: count / total for name, count in self._meter.take().items()}
 
 
 def _show(found: dict[str, Units]) -> None:
@@ -101,14 +106,31 @@ def _show(found: dict[str, Units]) -> None:
     made.add_section()
     made.add_row("in all", *[cell for total in totals for cell in ("", f"{total:.2f}")], style="bold")
     aws = [_price(_on_aws(units)) for units in found.values()]
-    made.add_row(f"with {AWS_CALL_S * 1000:.0f} ms a call (below)", *[cell for total in aws for cell in ("", f"{total:.2f}")])
+    made.add_row(
+        f"with {AWS_CALL_S * 1000:.0f} ms a call (below)", *[cell for total in aws for cell in ("", f"{total:.2f}")]
+    )
     made.add_row("target", "", f"≤ {TARGET:.0f}", *[""] * (2 * len(found) - 2))
     report.show(
         made,
-        "Durations are those measured here, on warm workers, where a call of DynamoDB takes 2 ms; on AWS it takes longer, and a function waits",
-        "meanwhile: the line below the sum takes 6 ms for every call instead (assumed). Reads of keys and jobs are kept by a function for 30 s.",
-        "The parked wait is two bursts and one execution of the park machine; tick and sweep, twice a minute for a deployment, are not in it.",
+        "Durations as measured here on warm workers, where a call of DynamoDB takes 2 ms. On AWS the function waits longer: the line",
+        "below the sum takes 6 ms for every call instead (assumed). Keys are kept for 30 s, so the first run of many pays for them.",
+        "A parked wait: two bursts and one execution of the park machine. Tick and sweep, once a minute for all runs, are in none.",
     )
+    detail = report.table("3b. DynamoDB units a run, by request and by table or index", "request", *found)
+    for name in sorted({name for units in found.values() for name in units if "Table" in name}):
+        detail.add_row(name, *(f"{units[name]:.2f}" if name in units else "" for units in found.values()))
+    report.show(detail)
+
+
+def _show_cold(cold: dict[str, float]) -> None:
+    made = report.table(
+        "3c. First call of a function (a new process, the import, what the first call loads, the call; once each)",
+        "function",
+        "took",
+    )
+    for name, took in sorted(cold.items()):
+        made.add_row(name.removeprefix("quintet-"), report.ms(took / 1000))
+    report.show(made)
 
 
 def _on_aws(units: Units) -> Units:

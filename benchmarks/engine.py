@@ -1,4 +1,4 @@
-"""The product's own services on a bench cloud's tables, in this process: to read what the API doesn't tell, and to write many runs at once."""
+"""The product's own services on a bench cloud's tables, for what the API doesn't tell and for writing many runs at once."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,12 @@ def engine(cloud: Cloud) -> Iterator[Services]:
     """Services that reach this cloud; the environment is as before afterwards."""
     outputs = cloud.outputs()
     address = f"http://127.0.0.1:{cloud.aws_port}"
-    wanted = {"AWS_ENDPOINT_URL": address, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    wanted = {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     from quintet.adapters import aws  # noqa: PLC0415 - beside its use

@@ -28,13 +28,25 @@ def measure() -> None:
             found = _once(folder, _IMPORT)
             took[folder] += [found] if turn else []
     start = report.median(bare)
-    made = report.table(f"4. Cold import of each handler (fresh process, median of {ROUNDS})", "function", "import handler", "process, start to end", "minus bare", "target")
-    for folder, found in took.items():
-        whole, inside = (report.median([pair[place] for pair in found]) for place in (0, 1))
-        made.add_row(folder.name, report.ms(inside), report.ms(whole), report.ms(whole - start), f"≤ {TARGET_S * 1000:.0f} ms")
+    made = report.table(
+        f"4. Cold import of each handler (fresh process, median of {ROUNDS})",
+        "function",
+        "import handler",
+        "process, start to end",
+        "minus bare",
+        "target",
+    )
+    for folder, rounds in took.items():
+        whole, inside = (report.median([pair[place] for pair in rounds]) for place in (0, 1))
+        made.add_row(
+            folder.name, report.ms(inside), report.ms(whole), report.ms(whole - start), f"≤ {TARGET_S * 1000:.0f} ms"
+        )
     made.add_section()
     made.add_row("bare interpreter", "", report.ms(start), "", "")
-    report.show(made, "`import handler` as timed inside the process is what the target means; the interpreter's own start and end are beside it.")
+    report.show(
+        made,
+        "`import handler` as timed inside the process is what the target means; the interpreter's own start and end are beside it.",
+    )
 
 
 def _once(folder: Path, program: str) -> tuple[float, float]:
@@ -42,10 +54,20 @@ def _once(folder: Path, program: str) -> tuple[float, float]:
     path = os.pathsep.join([str(folder), str(ROOT / "layers/core/python")])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("QUINTET_", "PYTHON"))}
     # What the local cloud's workers have of the template's variables; no handler may call anything while it is imported.
-    names = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "BLOBS_BUCKET": "bench", "QUINTET_STAGE": "local"}
+    names = {
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "BLOBS_BUCKET": "bench",
+        "QUINTET_STAGE": "local",
+    }
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-P", "-c", program], cwd=folder, env={**kept, **names, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", program],
+        cwd=folder,
+        env={**kept, **names, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     whole = time.perf_counter() - began
     if done.returncode:

@@ -1,7 +1,8 @@
 """The local cloud with a meter on its functions: `python -m benchmarks.metered run ...`, otherwise as `quintet run`.
 
-Two things are added in memory, nothing in the product knows of them: every worker gets QUINTET_METER (its AWS calls, quintet.adapters.aws), and every
-invocation's duration is noted. One file a function in the folder that BENCH_METER names, one JSON document a line.
+Two things are added in memory, nothing in the product knows of them: every worker gets QUINTET_METER (its AWS calls,
+quintet.adapters.aws), and every invocation's duration is noted. One file a function in the folder that BENCH_METER
+names, one JSON document a line.
 """
 
 import json
@@ -26,13 +27,18 @@ def attach(folder: Path) -> None:
         began = time.perf_counter()
         answer = invoke(worker, event, request_id, **options)
         name, memory = worker.config["FunctionName"], int(worker.config.get("MemorySize", 128))
-        line = {"ms": (time.perf_counter() - began) * 1000, "mb": memory, "cold": answer["cold_start"], "log": len(answer["log"])}
+        line = {
+            "ms": (time.perf_counter() - began) * 1000,
+            "mb": memory,
+            "cold": answer["cold_start"],
+            "log": len(answer["log"]),
+        }
         with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as meter:
             meter.write(json.dumps({"invocation": line}) + "\n")
         return answer
 
-    lambda_worker._environment = environment
-    lambda_worker.PythonWorker.invoke = metered  # type: ignore[method-assign]  # that is the point
+    setattr(lambda_worker, "_environment", environment)  # noqa: B010 - another's member, as the types see it
+    setattr(lambda_worker.PythonWorker, "invoke", metered)  # noqa: B010
 
 
 def main() -> None:
@@ -46,7 +52,7 @@ def main() -> None:
         await start(emulator)
         attach(Path(os.environ[FOLDER]))
 
-    Emulator.start = started  # type: ignore[method-assign]  # that is the point
+    setattr(Emulator, "start", started)  # noqa: B010 - as above
     quintet()
 
 

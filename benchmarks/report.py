@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-
 # A fixed width, so that a pasted or piped table is whole.
 console = Console(width=130) if not os.isatty(1) else Console()
 
@@ -50,7 +49,8 @@ def show(made: Table, *notes: str) -> None:
 def machine() -> str:
     """What this machine is, in one line."""
     cores = len(os.sched_getaffinity(0))
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {cores} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {cores} cores, {python}"
 
 
 @contextmanager
@@ -60,7 +60,9 @@ def load_noted(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        console.print(f"  load average around {name}: {before:.1f} before, {os.getloadavg()[0]:.1f} after", highlight=False)
+        console.print(
+            f"  load average around {name}: {before:.1f} before, {os.getloadavg()[0]:.1f} after", highlight=False
+        )
         console.print()
 
 

@@ -86,7 +86,13 @@ def fleets(running: Cloud, bare: Baseline) -> tuple[Fleet, Fleet]:
 def measure(workers: tuple[int, ...] = WORKERS) -> None:
     """A cloud for each number of workers; in each of them runs and bare executions in turns."""
     made = report.table(
-        f"2. Throughput: {RUNS} runs of 5 no-op steps, {AT_ONCE} at a time", "workers a function", "runs/s", "bare/s", "ratio", "load", "target"
+        f"2. Throughput: {RUNS} runs of 5 no-op steps, {AT_ONCE} at a time",
+        "workers a function",
+        "runs/s",
+        "bare/s",
+        "ratio",
+        "load",
+        "target",
     )
     for number in workers:
         with cloud(QUINTET_WORKERS=str(number)) as running:
@@ -97,4 +103,7 @@ def measure(workers: tuple[int, ...] = WORKERS) -> None:
         mine, theirs = (2 / sum(1 / pair[place] for pair in found) for place in (0, 1))
         target = f"≥ {TARGET:.0f}" if number == report.default_workers() else ""
         made.add_row(f"{number}", f"{mine:.1f}", f"{theirs:.1f}", f"{mine / theirs:.2f}", report.load(), target)
-    report.show(made, "Rates over two halves of 250, the bare ones between them; ends are looked for every 10 ms with one BatchGetItem.")
+    report.show(
+        made,
+        "Rates over two halves of 250, the bare ones between them; ends are looked for every 10 ms with one BatchGetItem.",
+    )

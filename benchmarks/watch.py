@@ -1,7 +1,8 @@
 """Tells when things are done, at little cost to what is measured: by reading single items from the emulator, not through the API.
 
-A GET of a run costs a function's invocation (about 2 ms of the two cores), the event stream looks every 250 ms; a GetItem at the emulator costs
-0.3 ms. It begins when most of the usual time is over and comes every millisecond, so that a figure is at most one poll too high.
+A GET of a run costs a function's invocation (about 2 ms of the two cores), the event stream looks every 250 ms; a
+GetItem at the emulator costs 0.3 ms. It begins when most of the usual time is over and comes every millisecond, so
+that a figure is at most one poll too high.
 """
 
 import time
@@ -28,7 +29,9 @@ class Watch:
         """Seconds from `began` (perf_counter) until the item was seen done."""
         time.sleep(max(0.0, began + self._usual * _QUIET - time.perf_counter()))
         while True:
-            answer = self._items.call("GetItem", TableName=self._table, Key=_key(place), ConsistentRead=True, ProjectionExpression=self._mark)
+            answer = self._items.call(
+                "GetItem", TableName=self._table, Key=_key(place), ConsistentRead=True, ProjectionExpression=self._mark
+            )
             now = time.perf_counter()
             if answer.get("Item"):
                 took = now - began

@@ -6,7 +6,9 @@ from typing import Any
 
 REGION = "us-east-1"
 # The emulator reads the account and the service from this header and checks no signature.
-_SIGNED = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+_SIGNED = (
+    "AWS4-HMAC-SHA256 Credential=000000000000/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+)
 
 
 class Broken(RuntimeError):

@@ -1,7 +1,7 @@
 """Recorded executions of real scientific workflows, enacted again a hundred times as fast: the makespan against the critical path.
 
-Every task becomes an http_request step to a local server that answers after a hundredth of the task's recorded runtime: as from an engine that calls
-services, so the machine's two cores carry the engine and not the tasks.
+Every task becomes an http_request step to a local server that answers after a hundredth of the task's recorded
+runtime: as from an engine that calls services, so the machine's two cores carry the engine and not the tasks.
 """
 
 import json
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from rich.table import Table
 
 from benchmarks import report
 from benchmarks.cloud import ROOT, Cloud, define
@@ -64,7 +66,9 @@ def read(path: Path) -> Workflow:
     workflow = json.loads(path.read_text())["workflow"]
     runtimes = {task["id"]: float(task["runtimeInSeconds"]) * SCALE for task in workflow["execution"]["tasks"]}
     tasks = workflow["specification"]["tasks"]
-    return Workflow(path.stem, {task["id"]: runtimes[task["id"]] for task in tasks}, {task["id"]: task["parents"] for task in tasks})
+    return Workflow(
+        path.stem, {task["id"]: runtimes[task["id"]] for task in tasks}, {task["id"]: task["parents"] for task in tasks}
+    )
 
 
 def find() -> list[Workflow]:
@@ -77,10 +81,20 @@ def measure(cloud: Cloud) -> None:
     """Each workflow some times, one after the other."""
     workflows = find()
     if not workflows:
-        report.console.print(f"5. Recorded workflows: skipped, since there are none in {_BESIDE} (or where {FOLDER} points).\n", markup=False)
+        report.console.print(
+            f"5. Recorded workflows: skipped, since there are none in {_BESIDE} (or where {FOLDER} points).\n",
+            markup=False,
+        )
         return
     made = report.table(
-        f"5. Recorded workflows, runtimes scaled to {SCALE:.0%} (median of {ROUNDS})", "workflow", "tasks", "critical path", "makespan", "slowest", "over it", "target"
+        f"5. Recorded workflows, runtimes scaled to {SCALE:.0%} (median of {ROUNDS})",
+        "workflow",
+        "tasks",
+        "critical path",
+        "makespan",
+        "slowest",
+        "over it",
+        "target",
     )
     api, watch = cloud.api(), Watch(cloud, cloud.outputs()["RunsTable"], "ended")
     with endpoint() as url:
@@ -98,11 +112,17 @@ def measure(cloud: Cloud) -> None:
     report.show(made, "From POST until the run's item is seen ended. The target is 1.25 × critical path + 0.5 s.")
 
 
-def _row(made: report.Table, workflow: Workflow, took: list[float]) -> None:
+def _row(made: Table, workflow: Workflow, took: list[float]) -> None:
     path, makespan = workflow.critical_path, report.median(took)
     cells = (path, makespan, max(took))
     target = FACTOR * path + SLACK_S
-    made.add_row(workflow.name, str(len(workflow.seconds)), *(f"{value:.2f} s" for value in cells), f"{makespan - path:+.2f} s", f"≤ {target:.2f} s")
+    made.add_row(
+        workflow.name,
+        str(len(workflow.seconds)),
+        *(f"{value:.2f} s" for value in cells),
+        f"{makespan - path:+.2f} s",
+        f"≤ {target:.2f} s",
+    )
 
 
 def _key(task: str) -> str:

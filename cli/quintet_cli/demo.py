@@ -37,7 +37,7 @@ _GLYPHS = {
     "skipped": "[dim]↷[/]",
     "cancelled": "[yellow]■[/]",
 }
-_RESULT_WIDTH = 60
+_RESULT_WIDTH = 200
 _REASON_WIDTH = 500
 _REASON_LINES = 5
 _CELL_WIDTH = 20
@@ -243,10 +243,13 @@ def rows(title: str, found: list[dict[str, Any]]) -> Table:
     for name in found[0] if found else ():
         numbers = all(isinstance(row[name], (int, float)) for row in found)
         heading = name.replace("_", " ")
-        # A number or a word that is broken in two is no longer read as one.
+        # A number or a word that is broken in two is no longer read as one; long texts may be.
         words = [*heading.split(), *("" if row[name] is None else str(row[name]) for row in found)]
-        width = min(max(map(len, words), default=1), _CELL_WIDTH)
-        table.add_column(escape(heading), justify="right" if numbers else "left", overflow="fold", min_width=width)
+        width = max(map(len, words), default=1)
+        least, most = (width, width) if width <= _CELL_WIDTH else (_CELL_WIDTH, None)
+        table.add_column(
+            escape(heading), justify="right" if numbers else "left", overflow="fold", min_width=least, max_width=most
+        )
     for row in found:
         table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
     return table

@@ -21,7 +21,7 @@ class _Server(ThreadingHTTPServer):
 class Endpoint:
     """Notes its calls (`calls`: paths, `keys`: path and Idempotency-Key), fails as often as `failing` says, and holds paths on demand.
 
-    It answers {path}, and with `?bytes=n` a text of that many bytes more.
+    It answers {path}, without the query, and for `?bytes=n` a text of that many bytes more.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Endpoint:
         left = self.failing.get(bare, 0)
         self.failing[bare] = left - 1
         wanted = parse_qs(urlsplit(path).query).get("bytes")
-        return (500 if left > 0 else 200), {"path": path} | ({"text": "x" * int(wanted[0])} if wanted else {})
+        return (500 if left > 0 else 200), {"path": bare} | ({"text": "x" * int(wanted[0])} if wanted else {})
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         endpoint = self

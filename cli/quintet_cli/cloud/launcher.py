@@ -54,6 +54,11 @@ class LocalCloud:
         """Ask the server to stop."""
         self._stop.set()
 
+    def report(self, fault: str) -> None:
+        """Say what a function raised; not while stopping, when calls are cut off and that is nobody's fault."""
+        if not self._stop.is_set():
+            self._say(fault)
+
     async def _serve(self, sockets: list[socket.socket], endpoint: socket.socket, began: float) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -100,7 +105,7 @@ class LocalCloud:
 
     def _open(self, deployment: Deployment) -> None:
         if api := deployment.first_of("AWS::ApiGatewayV2::Api"):
-            self._front.gateway = Gateway(api, self._say)
+            self._front.gateway = Gateway(api, self.report)
 
     async def _follow(self) -> None:
         watcher = Watcher(self._settings, self._emulator, self._deployer, self._open, self._say)

@@ -186,6 +186,11 @@ def test_a_runs_input_goes_over_the_default(default: Any, given_: Any, used: Any
         ([step("a", retry={"strategy": "custom"})], ["steps", 0, "retry", "delaysSeconds"], ""),
         ([step("a", retry={"strategy": "magic"})], ["steps", 0, "retry", "strategy"], "Input should be"),
         ([step("a", colour="red")], ["steps", 0, "colour"], "Extra inputs are not permitted"),
+        (
+            [step("a", kind="shell", config={"command": "ls"})],
+            ["steps", 0, "config", "command"],
+            "shell has: script, env",
+        ),
         ([{"kind": "set"}], ["steps", 0, "key"], "Field required"),
         (
             [step("m", kind="map", config={"items": [1], "steps": [step("i", "j")]})],

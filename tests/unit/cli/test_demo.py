@@ -28,6 +28,9 @@ class FakeApi:
         self.looks = 0
         self.result = {"rows": 7, "preview": [{"year": "2015", "rain [mm]": 1139.2}]}
         self.asked: list[tuple[str, str, Any]] = []
+        self.faults: list[dict[str, Any]] = []
+        self.page = ""
+        self.interrupted = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
@@ -36,6 +39,12 @@ class FakeApi:
         self.asked.append((request.method, path, body))
         if request.headers.get("x-api-key") != "local-dev-key":
             return httpx.Response(401, json={"detail": "no key"})
+        if self.faults:
+            return httpx.Response(422, json={"detail": self.faults})
+        if self.page:
+            return httpx.Response(404, text=self.page)
+        if self.interrupted and path.endswith("/steps"):
+            raise KeyboardInterrupt
         if request.method == "POST" and path == "/api/v1/automations":
             return httpx.Response(201, json={"id": "au1", "name": body["name"]})
         if path.endswith("/waiting"):
@@ -104,6 +113,7 @@ def test_a_run_that_fails_gives_exit_code_one(root: Path, api: FakeApi) -> None:
     api.ends = "failed"
     code, text = _run(root)
     assert (code, "Weather: failed" in text) == (1, True)
+    assert "Next:" not in text
     assert "load [csv]: no such [file]" in text
     assert "rain [mm]" not in text
 
@@ -123,9 +133,59 @@ def test_progress_says_what_a_step_waits_for() -> None:
 
 
 def test_an_answer_that_is_an_error_is_said_in_one_sentence(root: Path, api: FakeApi) -> None:
-    """A refused request names itself, its status and its reason."""
-    with pytest.raises(CommandError, match=r"^POST /api/v1/automations was answered with 401: .*no key"):
+    """A refused request names itself, its status and its reason; a wrong key, what sets it."""
+    said = r"^POST /api/v1/automations was answered with 401: no key; QUINTET_API_KEY must be the server's\.$"
+    with pytest.raises(CommandError, match=said):
         demo.run(Settings(root=root, home=root, api_key="other"), Console(quiet=True))
+
+
+def test_the_faults_of_a_definition_are_lines_with_their_places(root: Path, api: FakeApi) -> None:
+    """Each fault that the API names is a line, the first five of them; the rest is counted."""
+    api.faults = [{"loc": ["body", "config", "steps", n, "kind"], "msg": "unknown", "type": "x"} for n in range(7)]
+    with pytest.raises(CommandError) as caught:
+        demo.run(Settings(root=root, home=root), Console(quiet=True))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "POST /api/v1/automations was answered with 422: "
+    assert lines[1] == "  body.config.steps.0.kind: unknown"
+    assert lines[6:] == ["  and 2 more"]
+
+
+def test_an_answer_that_is_not_the_apis_is_shown_as_it_is(root: Path, api: FakeApi) -> None:
+    """What another server on the port says is repeated."""
+    api.page = "<h1>Hello</h1>"
+    with pytest.raises(CommandError, match="was answered with 404: <h1>Hello</h1>"):
+        demo.run(Settings(root=root, home=root), Console(quiet=True))
+
+
+def test_an_interrupted_demonstration_cancels_its_run(root: Path, api: FakeApi) -> None:
+    """Ctrl-C leaves no run behind that goes on, or fails at the next start."""
+    api.interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        _run(root)
+    assert api.asked[-1][:2] == ("POST", "/api/v1/automation-runs/r1/cancel")
+
+
+def test_nine_columns_of_rows_fit_into_a_terminal_of_eighty() -> None:
+    """No word of a heading and no value is broken in two."""
+    names = [
+        "year",
+        "mean_c",
+        "warmest_c",
+        "coldest_c",
+        "rain_mm",
+        "wet_days",
+        "wettest_month",
+        "strongest_wind",
+        "hot_days",
+    ]
+    values = ["2012", 11.3, 34.4, -3.3, 1226.0, 148, "2012-11", 9.5, 4]
+    console = Console(width=80, record=True, quiet=False)
+    console.print(demo.rows("Report", [dict(zip(names, values, strict=True))]))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    words = set(text.replace("┃", " ").replace("│", " ").split())
+    assert {word for name in names for word in name.split("_")} - words == set()
+    assert {str(value) for value in values} - words == set()
 
 
 def test_no_examples_and_broken_ones_are_told_apart(tmp_path: Path, root: Path) -> None:
@@ -133,5 +193,13 @@ def test_no_examples_and_broken_ones_are_told_apart(tmp_path: Path, root: Path) 
     with pytest.raises(CommandError, match="There are no examples in"):
         demo.load(tmp_path / "none")
     (root / "examples/weather/automation.json").write_text("{")
-    with pytest.raises(CommandError, match=r"The example in .*weather cannot be read"):
+    with pytest.raises(CommandError, match=r"weather/automation.json is not JSON: .*line 1"):
+        demo.load(root / "examples")
+    (root / "examples/weather/automation.json").unlink()
+    with pytest.raises(CommandError, match=r"weather/automation.json cannot be read: No such file or directory\."):
+        demo.load(root / "examples")
+    (root / "examples/weather/example.json").write_text("{}")
+    with pytest.raises(
+        CommandError, match=r"weather/example.json does not describe an example: KeyError: 'automation'"
+    ):
         demo.load(root / "examples")

@@ -77,3 +77,5 @@ def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(HomeError, match=r"The data folder .*file/home cannot be written: .+\."):
         Home(tmp_path / "file" / "home").open()
+    with pytest.raises(HomeError, match=r"The data folder .*file cannot be written: it is a file\."):
+        Home(tmp_path / "file").open()

@@ -79,10 +79,11 @@ class Desk:
         define: StepDef | None = None,
         results: Callable[[int], Mapping[str, Any]] = lambda _index: {},
         failures: Mapping[int, Mapping[str, Any]] | None = None,
+        project: str = "p1",
         **state: Any,
     ) -> StepCall:
         """One attempt of a step, as the engine would put it."""
-        run = Run("run-1", "p1", "job-1", 1, "v1", RunStatus.EXECUTING, NOW, NOW)
+        run = Run("run-1", project, "job-1", 1, "v1", RunStatus.EXECUTING, NOW, NOW)
         step = StepState("s", define or StepDef("s", kind, config=config), "", 0, **state)
         given: dict[str, Any] = {
             "run": run,

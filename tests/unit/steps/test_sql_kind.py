@@ -55,6 +55,15 @@ def test_inputs(desk: Any) -> None:
     assert desk.called[0][1]["inputs"] == {"r": {"rows": [{"a": 1}]}, "d": stored, "s": stored}
 
 
+def test_the_items_of_a_map_share_their_tenants_datasets(desk: Any) -> None:
+    """An item that is a run of its own reads what steps before its map made, and later steps find what it makes."""
+    outcome = desk.enact("sql", {"sql": "SELECT 1", "inputs": {"d": ID}}, project="p1/run-0/7")
+
+    id_ = outcome.result["datasetId"]
+    assert desk.called[0][1]["output"]["blob"] == f"datasets/p1/{id_}.parquet"
+    assert json.loads(desk.blobs.get(f"datasets/p1/{id_}.json"))["id"] == id_
+
+
 def test_many_rows_travel_as_a_blob(desk: Any) -> None:
     """A function's payload is bounded, the rows are not."""
     rows = [{"n": n, "text": "x" * 100} for n in range(2000)]

@@ -210,7 +210,7 @@ class Services:
             self.journal,
             self.settling,
             self.payloads,
-            Gather(self.runs),
+            Gather(self.runs, self.payloads),
             self.bursts,
             self.fanouts,
             self.clock,
@@ -252,14 +252,16 @@ class Services:
     @cached_property
     def carry(self) -> Carry:
         """Carries one step."""
-        return Carry(self.journal, self.attempts, self.settling, self.endings)
+        return Carry(self.journal, self.ids, self.attempts, self.settling, self.endings)
 
     @cached_property
     def answer_step(self) -> AnswerStep:
         """Takes people's answers."""
         from quintet.steps.input import InputKind
 
-        return AnswerStep(self.journal, self.settling, self.endings, self.payloads, InputKind.answer_problems)
+        return AnswerStep(
+            self.runs, self.journal, self.settling, self.endings, self.payloads, InputKind.answer_problems
+        )
 
     @cached_property
     def retry_run(self) -> RetryRun:

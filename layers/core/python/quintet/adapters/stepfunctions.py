@@ -30,7 +30,9 @@ class StepFunctionsTimers:
     def start(self, run_id: str, at: datetime) -> None:
         """Has the run woken at that time; the same moment again starts nothing, since the execution's name is made of both."""
         states = client("stepfunctions")
-        moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        # The service cuts timestamps to whole seconds: rounded up, it wakes nobody early.
+        whole = datetime.fromtimestamp(-(-to_millis(at) // 1000), UTC)
+        moment = whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
             states.start_execution(
                 stateMachineArn=self._machine,

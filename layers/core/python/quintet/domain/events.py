@@ -33,6 +33,7 @@ class EventType(StrEnum):
     RUN_EXPIRED = "run.expired"
     BURST_CLAIMED = "burst.claimed"  # epoch, slice, retry, invocation
     STEP_STARTED = "step.started"  # attempt, carried, deadline, total/items for a map
+    STEP_CARRIED = "step.carried"  # carrier: the invocation that took the attempt
     STEP_WAITING = "step.waiting"  # for, until, deadline, decision, message, child, ...
     STEP_COMPLETED = "step.completed"  # result, reused_from
     STEP_FAILED = "step.failed"  # error, retry_at (absent: final)

@@ -94,6 +94,7 @@ def _step_started(state: RunState, event: Event) -> None:
     step.started_at = step.started_at or event.at
     step.deadline = _moment(event.data.get("deadline"))
     step.carried = bool(event.data.get("carried"))
+    step.carrier = None
     step.claim = state.claim
     step.wait = {}
     step.error = None
@@ -187,6 +188,10 @@ def _abandon(state: RunState, step: StepState) -> None:
         state.abandoned[f"{ITEMS_OF}{step.token}"] = state.number
 
 
+def _step_carried(state: RunState, event: Event) -> None:
+    _step(state, event).carrier = event.data["carrier"]
+
+
 def _step_progress(state: RunState, event: Event) -> None:
     _step(state, event).progress = dict(event.data)
 
@@ -265,6 +270,7 @@ _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.RUN_EXPIRED: _becomes(RunStatus.EXPIRED),
     EventType.BURST_CLAIMED: _claimed,
     EventType.STEP_STARTED: _step_started,
+    EventType.STEP_CARRIED: _step_carried,
     EventType.STEP_WAITING: _step_waiting,
     EventType.STEP_COMPLETED: _step_completed,
     EventType.STEP_FAILED: _step_failed,

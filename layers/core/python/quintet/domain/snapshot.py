@@ -99,6 +99,7 @@ _PLAIN = (
     "error",
     "skip_reason",
     "carried",
+    "carrier",
     "reused_from",
     "progress",
     "items",

@@ -50,6 +50,7 @@ class StepState:
     wait: Mapping[str, Any] = field(default_factory=dict)
     decision: str | None = None
     carried: bool = False
+    carrier: str | None = None
     claim: Claim = Claim()
     reused_from: str | None = None
     progress: Mapping[str, Any] | None = None

@@ -1,11 +1,13 @@
 """Retries a run as a new run that takes over what still holds of the old one."""
 
+from typing import Any
+
 from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
 from quintet.domain.events import Event, EventType
 from quintet.domain.graph import topological
 from quintet.domain.job import Job
 from quintet.domain.run import Run, Trigger
-from quintet.domain.state import RunState
+from quintet.domain.state import RunState, StepState
 from quintet.domain.status import StepStatus
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
@@ -52,12 +54,21 @@ class RetryRun:
         if mode == "full":
             return []
         again = downstream(state, {step_key} if mode == "from_step" and step_key else unfinished(state))
-        now = self._clock.now()
-        return [
-            Event(EventType.STEP_COMPLETED, now, step.key, _taken(state, step.key, run.id))
+        taken = [
+            state.steps[step.key]
             for step in topological(state.plan.steps)
             if step.key not in again and state.steps[step.key].status is StepStatus.COMPLETED
         ]
+        # They all go into one transaction, which holds 4 MB: many small results weigh less as references.
+        apart = sum(self._payloads.size(step.result) for step in taken) > INLINE_TOTAL
+        now = self._clock.now()
+        return [Event(EventType.STEP_COMPLETED, now, s.path, self._taken(s, run.id, apart=apart)) for s in taken]
+
+    def _taken(self, step: StepState, run_id: str, *, apart: bool) -> dict[str, Any]:
+        if step.result is None:
+            return {"reused_from": run_id}
+        result = self._payloads.put(self._payloads.get(step.result), apart=True) if apart else step.result
+        return {"reused_from": run_id, "result": result}
 
 
 def job_of(run: Run) -> Job:
@@ -72,12 +83,6 @@ def job_of(run: Run) -> Job:
         created_at=run.created_at,
         updated_at=run.updated_at,
     )
-
-
-def _taken(state: RunState, key: str, run_id: str) -> dict[str, object]:
-    result = state.steps[key].result
-    taken: dict[str, object] = {"reused_from": run_id}
-    return taken if result is None else {**taken, "result": result}
 
 
 def unfinished(state: RunState) -> set[str]:

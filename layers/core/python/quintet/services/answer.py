@@ -12,7 +12,9 @@ from quintet.domain.status import StepStatus
 from quintet.services.endings import Endings
 from quintet.services.journal import Journal, OpenRun
 from quintet.services.payloads import Payloads
+from quintet.services.ports.runs import Runs
 from quintet.services.settling import Settling
+from quintet.services.terms import DUE_GRACE
 
 AnswerProblems = Callable[[Mapping[str, Any], Mapping[str, Any]], list[Problem]]
 """What is wrong with an answer's fields, under the details of the wait: the input kind knows."""
@@ -23,12 +25,14 @@ class AnswerStep:
 
     def __init__(
         self,
+        runs: Runs,
         journal: Journal,
         settling: Settling,
         endings: Endings,
         payloads: Payloads,
         answer_problems: AnswerProblems,
     ) -> None:
+        self._runs = runs
         self._journal = journal
         self._settling = settling
         self._endings = endings
@@ -58,6 +62,8 @@ class AnswerStep:
             given = dict(fields or {})
             if approved:
                 self._check(step, given)
+            # Should this process die between the append and the wake, the sweep finds the run by this.
+            self._runs.postpone(run_id, draft.now + DUE_GRACE)
             answered_at = draft.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             answer = {"approved": approved, "by": by, "at": answered_at, "comment": comment, "fields": given}
             self._settling.settle(draft, path, self._outcome(approved=approved, answer=answer))

@@ -22,7 +22,10 @@ class Advance:
         burst machine's own repeats after a fault, each of which takes over from the one before. `began` is when the burst's execution
         started (None: now)."""
         opened = self._engine.journal.open(run_id)
-        if opened.state.status.terminal or opened.epoch != epoch:
+        if opened.epoch != epoch:
+            return END
+        if opened.state.status.terminal:
+            self._engine.endings.after(opened.run, opened.state)  # whoever ended it may have died before this
             return END
         if self._engine.endings.end_orphan(opened.run):
             return END

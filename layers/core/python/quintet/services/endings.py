@@ -1,6 +1,8 @@
 """What follows when a run ends, and how queued runs come in: admission, parents, children."""
 
+import logging
 from contextlib import suppress
+from datetime import timedelta
 
 from quintet.domain import rules
 from quintet.domain.errors import AppendConflict, Conflict, NotFound
@@ -18,7 +20,9 @@ from quintet.services.ports.runs import Runs, SlotTaken
 from quintet.services.ports.world import Bursts, Clock, Fanouts
 from quintet.services.scope import Scopes
 from quintet.services.settling import Settling
-from quintet.services.terms import LEASE
+from quintet.services.terms import DELAY_SLACK, LEASE
+
+log = logging.getLogger(__name__)
 
 MAP_CONCURRENCY = 16
 ITEMS_AT_ONCE = 100
@@ -49,14 +53,15 @@ class Endings:
         self._clock = clock
 
     def after(self, run: Run, state: RunState) -> None:
-        """Everything that follows a run's end; the sweep repeats what a crash in here leaves undone."""
+        """Everything that follows a run's end; what a crash in here leaves undone, the sweep and the waiting runs' own checks repeat."""
         for slot in run.slots:
             self.admit_next(slot.name)
-        self.cancel_abandoned(run, state)
         if run.item is not None:
             self._keep_item(run, state)
         elif run.parent is not None:
             self.tell_parent(run, state)
+        if state.abandoned and self.cancel_abandoned(run, state):
+            self._runs.forget_due(run.id)
 
     # --- admission -----------------------------------------------------------------------------------------------------------
 
@@ -72,8 +77,11 @@ class Endings:
         if opened.state.status not in {RunStatus.QUEUED, RunStatus.DELAYED}:
             return True
         draft = Draft(opened.state, self._clock.now())
-        if opened.state.until and draft.now < opened.state.until:
-            return False
+        if early := opened.state.until and max(opened.state.until - draft.now, timedelta()):
+            if early > DELAY_SLACK:
+                return False
+            self._clock.sleep(early.total_seconds())
+            return self.admit(run_id)
         timeout = opened.state.plan.timeout
         deadline = None if timeout is None else to_millis(draft.now) + round(timeout * 1000)
         draft.add(EventType.RUN_STARTED, deadline=deadline)
@@ -195,13 +203,19 @@ class Endings:
         message = error.get("message") or f"the run is {run.status}"
         return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))
 
-    def cancel_abandoned(self, run: Run, state: RunState, since: int = 0) -> None:
-        """Cancels the child runs and items whose step was ended by an event after number `since`."""
+    def cancel_abandoned(self, run: Run, state: RunState, since: int = 0) -> bool:
+        """Cancels the child runs and items whose step was ended by an event after number `since`; False when some could not be."""
+        done = True
         for name in [name for name, number in state.abandoned.items() if number > since]:
-            if name.startswith(ITEMS_OF):
-                self._cancel_items(run, int(name.removeprefix(ITEMS_OF)))
-            else:
-                self._cancel_child(name, run)
+            try:
+                if name.startswith(ITEMS_OF):
+                    self._cancel_items(run, int(name.removeprefix(ITEMS_OF)))
+                else:
+                    self._cancel_child(name, run)
+            except Exception:  # one child's trouble must not save the others; the sweep comes back for it
+                log.exception("child %s of run %s could not be canceled", name, run.id)
+                done = False
+        return done
 
     def _cancel_items(self, run: Run, token: int) -> None:
         """Begins no further items and cancels those under way; one that begins at this moment asks for its run and ends by itself."""

@@ -8,6 +8,7 @@ from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.domain.run import Run
 from quintet.domain.state import RunState, StepState
 from quintet.domain.status import TERMINAL, RunStatus
+from quintet.services.payloads import Payloads
 from quintet.services.ports.runs import Runs
 
 FAILURES = sorted(TERMINAL - {RunStatus.COMPLETED})
@@ -33,8 +34,9 @@ def waiting_map(state: RunState, path: str, token: int) -> StepState | None:
 class Gather:
     """Ends fanned-out maps whose items have ended."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, payloads: Payloads) -> None:
         self._runs = runs
+        self._payloads = payloads
 
     def outcome(self, run: Run, step: StepState) -> Outcome | None:
         """What the map came to; None while it must go on."""
@@ -48,7 +50,7 @@ class Gather:
         found = self._runs.items(run.id, step.token)
         if len(found) < (step.total or 0):
             return None  # an item ended but has not been kept yet: its ending is repeated by `missing`
-        return Completed([found[index].get("result") for index in range(step.total or 0)])
+        return Completed([self._payloads.get(found[index].get("result")) for index in range(step.total or 0)])
 
     def all_begun(self, run: Run, step: StepState) -> bool:
         """True when every item has a run: what is left goes on by itself."""

@@ -1,5 +1,6 @@
 """Opens a run's journal, folds it, and commits what was decided."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -14,8 +15,10 @@ from quintet.domain.state import RunState
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Change, Runs
 from quintet.services.ports.world import Clock
+from quintet.services.terms import DUE_GRACE
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 KEPT_PLANS = 256
 
@@ -88,12 +91,22 @@ class Journal:
         if not draft.events:
             return
         run = as_run(opened.run, opened.state)
-        change = Change(run, opened.run.status) if run.status is not opened.run.status else None
+        change = None
+        if run.status is not opened.run.status:
+            unheard = run.status.terminal and opened.state.abandoned
+            change = Change(run, opened.run.status, draft.now + DUE_GRACE if unheard else None)
         self._runs.append(run.id, draft.base, draft.events, change)
         opened.run = run
         if not run.status.terminal and snapshot.worth_keeping(opened.state.number, opened.snapshot_number):
-            self._runs.keep_snapshot(run.id, opened.state.number, snapshot.to_dict(opened.state))
-            opened.snapshot_number = opened.state.number
+            self._keep_snapshot(opened)
+
+    def _keep_snapshot(self, opened: OpenRun) -> None:
+        # Only a shortcut: a commit that succeeded must not fail by it. The next try comes when the journal has doubled.
+        try:
+            self._runs.keep_snapshot(opened.run.id, opened.state.number, snapshot.to_dict(opened.state))
+        except Exception:
+            log.exception("no snapshot of run %s", opened.run.id)
+        opened.snapshot_number = opened.state.number
 
     def decide(self, run_id: str, decision: Callable[[OpenRun, Draft], T]) -> tuple[OpenRun, T]:
         """Opens a run, decides, commits; decides again on the new state when another writer was first."""

@@ -1,10 +1,11 @@
 """One invocation's work on one run: fold, decide, append, execute, until only waiting is left or the burst is old."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from quintet.domain import rules
-from quintet.domain.errors import AppendConflict
+from quintet.domain.errors import AppendConflict, TooLarge
 from quintet.domain.events import EventType
 from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.rules import Draft
@@ -18,10 +19,13 @@ from quintet.services.ports.world import Bursts, Carriers, Clock, Pool, Timers
 from quintet.services.settling import Settling
 from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, LEASE, RENEW_BEFORE
 
+log = logging.getLogger(__name__)
+
 SLICE_SECONDS = 200.0
 """Nothing new is started in a burst older than this; Express ends it at 300 s."""
 BURST_SECONDS = 280.0
 DRAFT_EVENTS = 64
+DRAFT_TIME = timedelta(seconds=5)
 BOOKED_AT_ONCE = 32
 """How much one draft decides and books: with results of up to 32 KiB it stays within one transaction (4 MB), and a loop of steps that
 take no time still lets cancels, deadlines and leases be seen between drafts."""
@@ -95,6 +99,8 @@ class Slice:
             except AppendConflict:
                 self._reopen()
                 continue
+            except TooLarge as fault:
+                return self._give_up(fault)
             if self.opened.state.status.terminal:
                 self.engine.endings.after(self.opened.run, self.opened.state)
                 return END
@@ -105,6 +111,18 @@ class Slice:
                 self._await()
             elif (answer := self._leave()) is not None:
                 return answer
+
+    def _give_up(self, fault: TooLarge) -> Next:
+        """Ends a run that decided something no store holds: it would decide the same for ever."""
+
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            if not opened.state.status.terminal:
+                rules.cancel_frame(draft, opened.state.root)
+                draft.add(EventType.RUN_SYSTEM_FAILED, error={"type": "TooLarge", "message": str(fault)})
+
+        opened, _ = self.engine.journal.decide(self.opened.run.id, decision)
+        self.engine.endings.after(opened.run, opened.state)
+        return END
 
     # --- deciding ------------------------------------------------------------------------------------------------------------
 
@@ -118,13 +136,14 @@ class Slice:
         self._check_claim()
         draft = Draft(state, self.engine.clock.now())
         self.decided = draft.now
-        if state.claim != self.claim:
+        taken_over = state.claim != self.claim
+        if taken_over:
             draft.add(EventType.BURST_CLAIMED, **_claim_data(self.claim))
             rules.crash_lost(draft, self.claim, self.engine.attempts.pure_kinds)
         booked = self._book(draft)
         rules.overdue(draft)
-        begun: list[Attempt] = []
-        while not state.status.terminal and len(draft.events) < DRAFT_EVENTS and self._progress(draft, begun):
+        begun = self._unsent() if taken_over else []
+        while not state.status.terminal and not self._enough(draft) and self._progress(draft, begun):
             pass
         if not state.status.terminal:
             rules.conclude(draft)
@@ -132,11 +151,16 @@ class Slice:
             draft.add(EventType.RUN_RESUMED)
         self.engine.journal.commit(self.opened, draft)
         del self.outcomes[:booked]
-        self.full = len(draft.events) >= DRAFT_EVENTS
+        self.full = self._enough(draft)
         if not state.status.terminal:
             self.engine.endings.fan_out(self.opened.run, state, draft.base)
             self.engine.endings.cancel_abandoned(self.opened.run, state, draft.base)
         return [attempt for attempt in begun if attempt.path in state.running]
+
+    def _unsent(self) -> list[Attempt]:
+        """The carried attempts that no carrier has taken: after a new claim they are handed on again; of two carriers the first takes."""
+        steps = (self.opened.state.steps[path] for path in self.opened.state.running)
+        return [Attempt(s.path, s.token, True, _nothing) for s in steps if s.carried and s.carrier is None]
 
     def _check_claim(self) -> None:
         if self.opened.state.status.terminal:
@@ -173,7 +197,7 @@ class Slice:
 
     def _take_turns(self, draft: Draft) -> None:
         for path in list(draft.state.turns):
-            if len(draft.events) >= DRAFT_EVENTS:
+            if self._enough(draft):
                 return
             if path in draft.state.turns:  # not canceled by a turn before it
                 self.engine.attempts.turn(draft, self.opened.run, path)
@@ -187,8 +211,11 @@ class Slice:
             attempt = self.engine.attempts.start(draft, self.opened.run, path, BURST_SECONDS - self.age)
             if attempt:
                 begun.append(attempt)
-            if state.failing or len(draft.events) >= DRAFT_EVENTS:
+            if state.failing or self._enough(draft):
                 return
+
+    def _enough(self, draft: Draft) -> bool:
+        return len(draft.events) >= DRAFT_EVENTS or self.engine.clock.now() - draft.now > DRAFT_TIME
 
     def _room(self) -> bool:
         return self.age < SLICE_SECONDS
@@ -197,12 +224,21 @@ class Slice:
 
     def _launch(self, begun: list[Attempt]) -> None:
         for attempt in begun:
-            if attempt.carried:
-                self.engine.carriers.start(self.opened.run.id, attempt.path, attempt.token)
-            else:
+            if not attempt.carried:
                 key = f"{attempt.path}#{attempt.token}"
                 self.inflight[key] = attempt
                 self.pool.submit(key, attempt.enact)
+        for attempt in begun:
+            if attempt.carried:
+                self._send(attempt)
+
+    def _send(self, attempt: Attempt) -> None:
+        try:
+            self.engine.carriers.start(self.opened.run.id, attempt.path, attempt.token)
+        except Exception as fault:  # its siblings are under way already; the attempt has failed, and its policy decides
+            log.exception("no carrier for %s of run %s", attempt.path, self.opened.run.id)
+            error = StepError("CarrierNotStarted", f"the attempt could not be handed on ({type(fault).__name__})")
+            self.outcomes.append((attempt.path, attempt.token, Failed(error)))
 
     def _await(self) -> None:
         """Waits for the first attempt to end, or until it is time to look at the journal or the clock."""
@@ -285,6 +321,10 @@ class Slice:
         if state.running or any(state.steps[path].wait.get("for") in {"child", "items"} for path in state.waiting):
             checks.append(self.engine.clock.now() + CARRIED_CHECK)
         return min(checks, default=None)
+
+
+def _nothing() -> Outcome:
+    raise AssertionError("a carried attempt is enacted by its carrier")
 
 
 def _claim_data(claim: Claim) -> dict[str, object]:

@@ -17,5 +17,18 @@ DUE_GRACE = timedelta(seconds=30)
 CARRIED_CHECK = timedelta(minutes=5)
 """How often a run that waits for a carrier or a child run is looked at."""
 
-FRUITLESS_BURSTS = 5
-"""Bursts in a row that died before they wrote anything, after which the run has failed by the system, not to be restarted for ever."""
+LONGEST_LEASE = timedelta(minutes=15)
+"""How far a lease grows while bursts come to nothing: in an overload they stand in line, and must not be overtaken by their own repeats."""
+
+FRUITLESS_BURSTS = 12
+FRUITLESS_TIME = timedelta(hours=2)
+"""Bursts in a row that wrote nothing, and for how long, before the run has failed by the system, not to be restarted for ever."""
+
+QUEUE_CHECK_BEHIND = timedelta(minutes=15)
+"""The same check for a queued run that isn't first in its queue."""
+
+LONGEST_CHECK = timedelta(hours=1)
+"""How far apart the looks at a run come that has waited long."""
+
+DELAY_SLACK = timedelta(seconds=2)
+"""How early a timer may be: clocks differ, and a state machine's timestamps are whole seconds."""

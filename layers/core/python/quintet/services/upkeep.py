@@ -8,7 +8,7 @@ from typing import Any
 from quintet.domain.errors import AppendConflict, NotFound
 from quintet.domain.events import EventType
 from quintet.domain.job import Job
-from quintet.domain.rules import Draft, cancel_frame
+from quintet.domain.rules import Draft, cancel_frame, next_moment
 from quintet.domain.run import Trigger
 from quintet.domain.status import RunStatus
 from quintet.services.endings import Endings
@@ -16,7 +16,16 @@ from quintet.services.journal import Journal, OpenRun
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Lapse, Runs
 from quintet.services.ports.world import Bursts, Clock
-from quintet.services.terms import CARRIED_CHECK, FRUITLESS_BURSTS, LEASE, QUEUE_CHECK
+from quintet.services.terms import (
+    CARRIED_CHECK,
+    FRUITLESS_BURSTS,
+    FRUITLESS_TIME,
+    LEASE,
+    LONGEST_CHECK,
+    LONGEST_LEASE,
+    QUEUE_CHECK,
+    QUEUE_CHECK_BEHIND,
+)
 from quintet.services.trigger import TriggerRun
 
 log = logging.getLogger(__name__)
@@ -102,29 +111,57 @@ class Sweep:
         try:
             if lapse.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
                 return self._admit(lapse, now)
+            if lapse.status.terminal:
+                return self._finish(lapse)
             if not lapse.active:
-                self._runs.postpone(lapse.run_id, now + CARRIED_CHECK)
-                self._endings.wake(lapse.run_id)
-                return True
+                return self._look(lapse, now)
             if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
                 return False
             return self._reclaim(lapse, now)
         except (AppendConflict, NotFound):
             return False
 
+    def _finish(self, lapse: Lapse) -> bool:
+        """Repeats what should have followed a run's end."""
+        opened = self._journal.open(lapse.run_id)
+        self._endings.after(opened.run, opened.state)
+        return True
+
+    def _look(self, lapse: Lapse, now: datetime) -> bool:
+        """A resting run: wakes it when its time has come or a child ended unheard; else looks again, ever less often."""
+        opened = self._journal.open(lapse.run_id)
+        number, state = opened.state.number, opened.state
+        self._endings.hear_children(opened)
+        moment = next_moment(state)
+        heard = state.number > number or state.ready or state.turns or state.failing
+        elsewhere = state.waiting or state.running
+        waited = now - (state.changed_at or now)
+        self._runs.postpone(lapse.run_id, now + min(max(CARRIED_CHECK, waited / 4), LONGEST_CHECK))
+        if not heard and elsewhere and (moment is None or moment > now):
+            return False
+        self._endings.wake(lapse.run_id)
+        return True
+
     def _admit(self, lapse: Lapse, now: datetime) -> bool:
         if lapse.due_at > now:
             return False
-        if self._endings.admit(lapse.run_id):
+        first = lapse.status is RunStatus.DELAYED or self._first(lapse.run_id)
+        if first and self._endings.admit(lapse.run_id):
             return True
-        self._runs.postpone(lapse.run_id, now + QUEUE_CHECK)
+        self._runs.postpone(lapse.run_id, now + (QUEUE_CHECK if first else QUEUE_CHECK_BEHIND))
         return False
+
+    def _first(self, run_id: str) -> bool:
+        return any(self._runs.next_queued(slot.name) == run_id for slot in self._runs.get(run_id).slots)
 
     def _reclaim(self, lapse: Lapse, now: datetime) -> bool:
         opened = self._journal.open(lapse.run_id)
-        if lapse.epoch - opened.state.claim.epoch >= FRUITLESS_BURSTS:
+        fruitless = lapse.epoch - opened.state.claim.epoch
+        silent = now - (opened.state.changed_at or now)
+        if fruitless >= FRUITLESS_BURSTS and silent >= FRUITLESS_TIME:
             return self._give_up(lapse.run_id)
-        epoch = self._runs.reclaim(lapse.run_id, lapse.epoch, now + LEASE)
+        lease = min(LEASE * 2 ** min(fruitless, 10), LONGEST_LEASE)
+        epoch = self._runs.reclaim(lapse.run_id, lapse.epoch, now + lease)
         if epoch is None:
             return False
         self._bursts.start(lapse.run_id, epoch)

@@ -73,13 +73,13 @@ class SqlKind(Kind):
         id_ = str(uuid5(DATASETS, f"{call.idempotency_key}:{call.token}"))
         format_ = call.config.get("format") or "parquet"
         try:
-            inputs = {name: self._input(call.run.project, name, value) for name, value in self._named(call)}
+            inputs = {name: self._input(call.run.tenant, name, value) for name, value in self._named(call)}
         except _Refused as refused:
             return refuse(str(refused))
         payload = {
             "sql": call.config["sql"],
             "inputs": inputs,
-            "output": {"blob": f"datasets/{call.run.project}/{id_}.{format_}", "format": format_},
+            "output": {"blob": f"datasets/{call.run.tenant}/{id_}.{format_}", "format": format_},
             "timeout": call.timeout,
         }
         try:
@@ -95,7 +95,7 @@ class SqlKind(Kind):
     def _completed(self, call: StepCall, id_: str, format_: str, answer: Mapping[str, Any]) -> Outcome:
         kept = {name: answer[name] for name in ("columns", "rowCount", "sizeBytes")}
         record = {"id": id_, "format": format_, **kept, "runId": call.run.id, "step": call.step.path}
-        self._blobs.put(f"datasets/{call.run.project}/{id_}.json", json.dumps(record).encode())
+        self._blobs.put(f"datasets/{call.run.tenant}/{id_}.json", json.dumps(record).encode())
         call.log("info", f"dataset {id_}: {kept['rowCount']} rows, {kept['sizeBytes']} bytes")
         result = {"datasetId": id_, "rowCount": kept["rowCount"], "columns": kept["columns"]}
         return Completed({**result, "preview": answer["preview"]})

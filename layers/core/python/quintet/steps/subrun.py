@@ -31,8 +31,8 @@ class SubrunKind(Kind):
         """Starts the child."""
         try:
             child = self._start_child(call, call.config["job_id"], call.config.get("input"))
-        except NotFound:
-            return Failed(StepError("JobNotFound", f"no job {call.config['job_id']}", retryable=False))
+        except NotFound as error:  # no such job, or one that is paused
+            return Failed(StepError("JobNotFound", str(error), retryable=False))
         except Throttled as error:
             return Failed(StepError("Throttled", str(error), retry_after=error.retry_after))
         except (Invalid, Conflict) as error:

@@ -30,8 +30,9 @@ def change(table: Table, run_id: str, expression: str, condition: str, values: I
         "UpdateExpression": expression,
         "ConditionExpression": condition,
         "ReturnValues": "UPDATED_NEW",
-        "ExpressionAttributeValues": {name: value for name, value in values.items() if name in words},
     }
+    if used := {name: value for name, value in values.items() if name in words}:
+        params["ExpressionAttributeValues"] = used  # an empty one is refused
     return table.update(run_key(run_id), META, **params)
 
 
@@ -127,3 +128,8 @@ class LeaseBook:
         resting = "active = :no AND attribute_not_exists(ended)"
         with suppress(Refused):
             change(self.table, run_id, "SET due_shard = :shard, due_at = :due", resting, values)
+
+    def forget_due(self, run_id: str) -> None:
+        """Takes an ended run out of the due index."""
+        with suppress(Refused):
+            change(self.table, run_id, "REMOVE due_shard, due_at", "attribute_exists(ended)", {})

@@ -12,6 +12,7 @@ from quintet.adapters.dynamodb.items import (
     PENDING,
     Chunk,
     chunks,
+    due_item,
     face_item,
     meta_item,
     queue_item,
@@ -179,7 +180,9 @@ def _changed(change: Change) -> Operation:
     remove: list[str] = []
     if run.status.terminal:
         attributes["active"] = {"BOOL": False}
-        remove += _LEASE_KEYS
+        due = {} if change.due_at is None else due_item(run.id, change.due_at)
+        attributes |= due
+        remove += [name for name in _LEASE_KEYS if name not in due]
     if run.status not in PENDING and change.was in PENDING:
         remove += _QUEUE_KEYS
     elif run.status is RunStatus.QUEUED and change.was is not RunStatus.QUEUED and run.slots:

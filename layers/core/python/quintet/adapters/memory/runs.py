@@ -112,7 +112,7 @@ class MemoryRuns:
             raise AppendConflict(f"run {kept.id} is {kept.status}, not {change.was}")
         kept.face(change.run)
         if change.run.status.terminal:
-            kept.still(None)
+            kept.still(change.due_at)
             if change.was not in PENDING:
                 self._free(kept.id, change.run.slots)
 
@@ -215,6 +215,13 @@ class MemoryRuns:
             kept = self._runs.get(run_id)
             if kept is not None and not kept.active and not kept.status.terminal:
                 kept.due_at = to_the_millisecond(due_at)
+
+    def forget_due(self, run_id: str) -> None:
+        """Takes an ended run out of the due index."""
+        with self._lock:
+            kept = self._runs.get(run_id)
+            if kept is not None and kept.status.terminal:
+                kept.due_at = None
 
     # --- lists -----------------------------------------------------------------------------------------------------------------
 

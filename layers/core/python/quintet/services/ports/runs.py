@@ -130,6 +130,10 @@ class Runs(Protocol):
         """Moves a resting or queued run's due time."""
         ...
 
+    def forget_due(self, run_id: str) -> None:
+        """Takes an ended run out of the due index: all that follows its end is done."""
+        ...
+
     def page(self, project: str, statuses: Sequence[RunStatus] | None, limit: int, offset: int) -> list[Run]:
         """A project's runs, newest first, of the statuses (None: all)."""
         ...
@@ -145,3 +149,5 @@ class Change:
 
     run: Run
     was: RunStatus
+    due_at: datetime | None = None
+    """For an ended run: when the sweep should repeat what follows its end, until `forget_due`."""
