@@ -18,6 +18,8 @@ class SimKind:
     name = ""
     pure = False
     sees_scope = False
+    starts_child = False
+    attempt_seconds = float("inf")
     raw: frozenset[str] = frozenset()
     default_timeout = 30.0
     max_timeout = 900.0
@@ -134,6 +136,7 @@ class Call(SimKind):
     """Starts a run of another job and waits for it."""
 
     name = "call"
+    starts_child = True
 
     def enact(self, call: StepCall) -> Outcome:
         """Starts the child in a process of its own, as a network call would."""

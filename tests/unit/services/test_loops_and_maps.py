@@ -49,7 +49,7 @@ def test_a_loop_without_end_fails_at_its_limit(engine: Stage) -> None:
     run_id = engine.run(loop(step("a"), until="false", max_iterations=4))
     error = engine.of(run_id).error
     assert error is not None
-    assert (error["type"], error["details"]) == ("LoopLimit", {"iterations": 4})
+    assert error["type"] == "LoopLimit"
 
 
 def test_a_failed_iteration_ends_the_loop(engine: Stage) -> None:

@@ -90,6 +90,7 @@ class Desk:
             "step": step,
             "attempt": 1,
             "token": 7,
+            "child": None,
             "config": config,
             "scope": lambda: dict(scope or {"input": {}, "steps": {}, "run": {"id": "run-1"}}),
             "timeout": 5.0,

@@ -226,7 +226,7 @@ class Services:
     @cached_property
     def start_child(self) -> StartChild:
         """Starts runs for steps."""
-        return StartChild(self.jobs, self.trigger_run)
+        return StartChild(self.runs, self.jobs, self.trigger_run, self.endings.cancel)
 
     @cached_property
     def advance(self) -> Advance:
@@ -247,7 +247,7 @@ class Services:
     @cached_property
     def advance_item(self) -> AdvanceItem:
         """Drives the items of large maps."""
-        return AdvanceItem(self.runs, self.journal, self.payloads, self.advance, self.clock)
+        return AdvanceItem(self.runs, self.journal, self.advance, self.clock)
 
     @cached_property
     def carry(self) -> Carry:

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 from quintet.adapters.aws import client
+from quintet.domain.errors import Conflict
 from quintet.domain.events import to_millis
 
 
@@ -63,6 +64,7 @@ class StepFunctionsFanouts:
                     return
             else:
                 return
+        raise Conflict("the fan-out ended too often before its items had begun")
 
     def stop(self, run_id: str, token: int) -> None:
         """Stops the map; its items that have begun hear of it from their run."""
@@ -85,4 +87,4 @@ class StepFunctionsFanouts:
 
 def _names(run_id: str, token: int) -> list[str]:
     """The execution's name, and those of a few repeats."""
-    return [f"{run_id}-{token}", *(f"{run_id}-{token}-{again}" for again in range(2, 5))]
+    return [f"{run_id}-{token}", *(f"{run_id}-{token}-{again}" for again in range(2, 20))]

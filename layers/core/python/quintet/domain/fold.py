@@ -96,8 +96,9 @@ def _step_started(state: RunState, event: Event) -> None:
     step.carried = bool(event.data.get("carried"))
     step.carrier = None
     step.claim = state.claim
-    step.wait = {}
+    step.wait = {"child": event.data["child"]} if "child" in event.data else {}
     step.error = None
+    step.progress = None
     if "total" in event.data:
         step.total, step.items = event.data["total"], event.data.get("items")
     if step.composite:
@@ -218,6 +219,7 @@ def _open_frame(state: RunState, prefix: str, graph: Graph, owner: str | None, i
         state.steps[step.path] = step
         if not step.unmet:
             state.ready[step.path] = None
+            state.fresh[step.path] = None
 
 
 def _leave(state: RunState, step: StepState) -> None:
@@ -238,6 +240,7 @@ def _settle(state: RunState, step: StepState, status: StepStatus, event: Event) 
         dependant.unmet -= 1
         if not dependant.unmet and dependant.status is StepStatus.PENDING:
             state.ready[dependant.path] = None
+            state.fresh[dependant.path] = None
     if not frame.open:
         _close(state, frame)
 

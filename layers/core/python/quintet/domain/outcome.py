@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from quintet.domain.jsontext import compact
+
+MESSAGE_CHARACTERS = 4096
+DETAILS_CHARACTERS = 16_384
+
 
 @dataclass(frozen=True, slots=True)
 class StepError:
@@ -18,8 +23,11 @@ class StepError:
 
     def to_dict(self) -> dict[str, Any]:
         """The error as the journal keeps it."""
-        kept: dict[str, Any] = {"type": self.type, "message": self.message}
-        return {**kept, "details": dict(self.details)} if self.details else kept
+        kept: dict[str, Any] = {"type": self.type[:200], "message": self.message[:MESSAGE_CHARACTERS]}
+        if not self.details:
+            return kept
+        fits = len(compact(dict(self.details))) <= DETAILS_CHARACTERS
+        return {**kept, "details": dict(self.details) if fits else {"omitted": "too long"}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,13 +136,11 @@ def collapse(draft: Draft) -> None:
 def skip_blocked(draft: Draft) -> None:
     """Skips the ready steps that can't run because of what became of their dependencies."""
     state = draft.state
-    found = True
-    while found:
-        found = False
-        for path in list(state.ready):
-            if reason := blocked(state, state.steps[path]):
-                draft.add(EventType.STEP_SKIPPED, path, reason=reason)
-                found = True
+    while state.fresh:
+        path = next(iter(state.fresh))
+        del state.fresh[path]
+        if path in state.ready and (reason := blocked(state, state.steps[path])):
+            draft.add(EventType.STEP_SKIPPED, path, reason=reason)
 
 
 def blocked(state: RunState, step: StepState) -> str | None:

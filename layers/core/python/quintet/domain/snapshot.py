@@ -67,6 +67,7 @@ def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
         _step_in(state, packed)
     for index, paths in zip(_indexes(state), data["indexes"], strict=True):
         index.update(dict.fromkeys(paths))
+    state.fresh = dict(state.ready)
     return state
 
 

@@ -87,10 +87,10 @@ class Frame:
 class RunState:
     """The fold of a run's journal up to event `number`.
 
-    The indexes hold paths, in order: `ready` (dependencies settled), `running` (an attempt in flight), `waiting` (for time, an answer, a
-    child run, a retry), `turns` (loops and maps whose next move is due), `timed` (has a deadline), `failing` (prefixes of frames to end).
-    `abandoned` holds the child runs (and maps, as fold.ITEMS_OF and token) whose step ended without them, with the number of the event
-    that ended it.
+    The indexes hold paths, in order: `ready` (dependencies settled), `fresh` (of these, not looked at yet), `running` (an attempt in
+    flight), `waiting` (for time, an answer, a child run, a retry), `turns` (loops and maps whose next move is due), `timed` (has a
+    deadline), `failing` (prefixes of frames to end). `abandoned` holds the child runs (and maps, as fold.ITEMS_OF and token) whose step
+    ended without them, with the number of the event that ended it.
     """
 
     run_id: str
@@ -112,6 +112,7 @@ class RunState:
     steps: dict[str, StepState] = field(default_factory=dict)
     frames: dict[str, Frame] = field(default_factory=dict)
     ready: dict[str, None] = field(default_factory=dict)
+    fresh: dict[str, None] = field(default_factory=dict)
     running: dict[str, None] = field(default_factory=dict)
     waiting: dict[str, None] = field(default_factory=dict)
     turns: dict[str, None] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Starts steps, enacts attempts and books what became of them: the same for a burst and for a carrier."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 from quintet.domain import rules
 from quintet.domain.definition import Plan
+from quintet.domain.errors import NotFound
 from quintet.domain.events import EventType, to_millis
 from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.rules import Draft
@@ -24,6 +26,11 @@ INLINE_SECONDS = 60.0
 
 FANOUT_ABOVE = 64
 """A map over more items than a burst enacts at once goes to the fan-out machine."""
+
+OURS = (ExpressionFailed, NotFound, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What fails a step, not the burst: faults in expressions, in data and in our own code. Those of stores and networks are tried again."""
+
+log = logging.getLogger(__name__)
 
 CARRIER_GRACE = 30.0
 """Seconds a carrier may be late beyond its step's timeout before the attempt counts as lost."""
@@ -81,12 +88,12 @@ class Attempts:
                 return None
             call = self._call(draft.state, run, step, kind, draft.now, starts=True)
             items = kind.items(call) if step.composite else None  # type: ignore[attr-defined]  # composite kinds have it
-        except ExpressionFailed as failure:
+            outcome = self._settling.keep(kind.enact(call)) if kind.pure else None
+        except OURS as fault:
             draft.add(EventType.STEP_STARTED, path, attempt=step.attempt + 1)
-            rules.fail(draft, path, StepError("ExpressionFailed", str(failure), retryable=False))
+            rules.fail(draft, path, _fault(fault, run, path))
             return None
-        if kind.pure:
-            outcome = self._settling.keep(kind.enact(call))
+        if outcome is not None:
             if isinstance(outcome, Failed):
                 draft.add(EventType.STEP_STARTED, path, attempt=call.attempt)
             self._settling.settle(draft, path, outcome)
@@ -113,17 +120,19 @@ class Attempts:
         scope["attempt"] = step.attempt + starts
         raw = {key: value for key, value in step.define.config.items() if key in kind.raw}
         seen = None if kind.sees_scope else self._expressions.reads([_templated(raw[key]) for key in raw])
-        timeout = step.define.timeout or kind.default_timeout
+        timeout = min(step.define.timeout or kind.default_timeout, kind.attempt_seconds)
 
         def log(level: str, message: str) -> None:
             self._logs.write(run.id, [LogEntry(self._ids.new(), self._clock.now(), step.path, level, message)])
 
         attempt = step.attempt + starts
+        child = self._ids.new() if starts and kind.starts_child else step.wait.get("child")
         return StepCall(
             run=run,
             step=step,
             attempt=attempt,
             # The event that starts an attempt comes next in the journal, so its number is known before it is added.
+            child=child,
             token=state.number + 1 if starts else step.token,
             config={**self._expressions.render(rendered, scope), **raw},
             scope=lambda: {**self._scopes.of(run, state, step, seen), "attempt": attempt},
@@ -144,7 +153,9 @@ class Attempts:
         asks = any(inner.kind == "input" for inner in Plan(step.define.body).walk())
         fanned = items is not None and len(items) > FANOUT_ABOVE and run.item is None and not asks
         total = None if items is None else len(items)
-        kept = None if items is None else self._payloads.put(items, apart=fanned)
+        kept = None if items is None else self._payloads.put(items)
+        if items is not None and fanned:  # the machine hands each item on, and carries only so much
+            kept = self._payloads.put([self._payloads.put(item) for item in items], apart=True)
         draft.add(
             EventType.STEP_STARTED, step.path, attempt=step.attempt + 1, deadline=deadline, total=total, items=kept
         )
@@ -169,6 +180,7 @@ class Attempts:
             step.path,
             attempt=step.attempt + 1,
             carried=carried or None,
+            child=call.child,
             deadline=to_millis(deadline),
         )
         return Attempt(step.path, step.token, carried, self._bound(kind, call))
@@ -185,9 +197,15 @@ class Attempts:
         kind = self._kinds[step.define.kind]
         try:
             call = self._call(state, run, step, kind, self._clock.now())
-        except ExpressionFailed as failure:
-            return Failed(StepError("ExpressionFailed", str(failure), retryable=False))
-        return self._settling.keep(kind.enact(call))
+            left = call.timeout
+            if step.deadline is not None:
+                left = (step.deadline - call.now).total_seconds() - CARRIER_GRACE
+            if left < 1:
+                return Failed(rules.TIMEOUT)
+            call = replace(call, timeout=min(call.timeout, left))
+            return self._settling.keep(kind.enact(call))
+        except OURS as fault:
+            return Failed(_fault(fault, run, path))
 
     def turn(self, draft: Draft, run: Run, path: str) -> None:
         """Lets a loop or map make its next move."""
@@ -197,10 +215,12 @@ class Attempts:
         if step.closed > (step.progress or {}).get("done", 0):
             draft.add(EventType.STEP_PROGRESS, path, done=step.closed, total=step.total)
         try:
-            outcome = self._composite(kind).turn(self._call(draft.state, run, step, kind, draft.now))
-        except ExpressionFailed as failure:
-            outcome = Failed(StepError("ExpressionFailed", str(failure), retryable=False))
-        self._settling.settle(draft, path, self._settling.keep(outcome))
+            outcome = self._settling.keep(
+                self._composite(kind).turn(self._call(draft.state, run, step, kind, draft.now))
+            )
+        except OURS as fault:
+            outcome = Failed(_fault(fault, run, path))
+        self._settling.settle(draft, path, outcome)
 
     @staticmethod
     def _composite(kind: StepKind) -> Composite:
@@ -210,6 +230,13 @@ class Attempts:
 def _templated(expression: Any) -> Any:
     """A raw expression as a template, for asking what it reads."""
     return "{% " + expression + " %}" if isinstance(expression, str) else expression
+
+
+def _fault(fault: Exception, run: Run, path: str) -> StepError:
+    if isinstance(fault, ExpressionFailed):
+        return StepError("ExpressionFailed", str(fault), retryable=False)
+    log.error("step %s of run %s met a fault of the engine", path, run.id, exc_info=fault)
+    return StepError("EngineFault", f"the engine failed in the attempt ({type(fault).__name__})", retryable=False)
 
 
 def _failure(state: RunState, owner: str, index: int) -> Mapping[str, Any] | None:

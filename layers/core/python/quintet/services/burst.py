@@ -31,7 +31,7 @@ class Advance:
             return END
         pool = self._pool()
         try:
-            self._engine.endings.hear_children(opened)
+            self._engine.endings.hear_maps(opened)
             return Slice(self._engine, opened, Claim(epoch, slice_, retry, invocation), pool, began).run()
         except Superseded:
             return END

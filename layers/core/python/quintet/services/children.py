@@ -1,10 +1,13 @@
 """Starts the run that a step of another run calls."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from quintet.domain.errors import Conflict, NotFound
 from quintet.domain.run import Parent, Run, Trigger
 from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.runs import Runs
 from quintet.services.ports.steps import StepCall
 from quintet.services.trigger import TriggerRun
 
@@ -18,7 +21,9 @@ class TooDeep(Conflict):
 class StartChild:
     """Triggers a job of the same project on a step's behalf, once for each attempt, however often it is asked."""
 
-    def __init__(self, jobs: Jobs, trigger: TriggerRun) -> None:
+    def __init__(self, runs: Runs, jobs: Jobs, trigger: TriggerRun, cancel: Callable[[str, str, str], Run]) -> None:
+        self._runs = runs
+        self._cancel = cancel
         self._jobs = jobs
         self._trigger = trigger
 
@@ -35,6 +40,10 @@ class StartChild:
             trigger=Trigger("event", "run", call.run.id),
             parent=Parent(call.run.id, call.step.path, call.token) if call.config.get("wait") is not False else None,
             depth=call.run.depth + 1,
-            guard=f"child#{call.run.id}#{call.step.path}#{call.token}",
+            run_id=call.child,
         )
+        parent = self._runs.get(call.run.id)
+        if parent.status.terminal:  # it ended while this began, and could not know of it
+            with suppress(Conflict):
+                self._cancel(child.id, "engine", f"run {parent.id} no longer waits for it")
         return child.id

@@ -12,7 +12,7 @@ from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import RunState, StepState
-from quintet.domain.status import RunStatus
+from quintet.domain.status import TERMINAL, RunStatus
 from quintet.services.gather import FAILURES, Gather, item_project, waiting_map
 from quintet.services.journal import Journal, OpenRun, as_run
 from quintet.services.payloads import Payloads
@@ -67,9 +67,18 @@ class Endings:
 
     def admit_next(self, slot: str) -> None:
         """Lets in the first of a slot's queue while there is room."""
-        while (run_id := self._runs.next_queued(slot)) is not None:
-            if not self.admit(run_id):
+        last = None
+        while (run_id := self._runs.next_queued(slot)) not in {None, last}:
+            last = run_id  # the queue lags behind what was taken from it: the same first again is left to the next end
+            if not self._let_in(str(run_id)):
                 return
+
+    def _let_in(self, run_id: str) -> bool:
+        try:
+            return self.admit(run_id)
+        except Exception:  # what follows another run's end must not fail by a run that can't be admitted
+            log.exception("run %s could not be admitted", run_id)
+            return False
 
     def admit(self, run_id: str) -> bool:
         """Starts a queued or delayed run if its slots are free; False when they aren't."""
@@ -133,9 +142,8 @@ class Endings:
 
     def hear_children(self, opened: OpenRun) -> None:
         """Settles the steps whose child run or items have ended, whether or not anybody told (a crash between the two)."""
+        self.hear_maps(opened)
         for path in list(opened.state.waiting):
-            if opened.state.steps[path].wait.get("for") == "items":
-                self._hear_items(opened, path)
             child_id = opened.state.steps[path].wait.get("child")
             if child_id is None:
                 continue
@@ -164,10 +172,22 @@ class Endings:
         outcome = self._outcome(run, state)
         kept = {"result": outcome.result} if isinstance(outcome, Completed) else {"error": dict(run.error or {})}
         self._runs.keep_item(parent.run_id, parent.token, run.item, kept)
-        late = state.claim.epoch > 1
-        failed = run.status is not RunStatus.COMPLETED
-        if late or (failed and self._runs.count(run.project, FAILURES) > state.given.get("tolerate", 0)):
+        if self._worth_telling(run, state):
             self.wake(parent.run_id)
+
+    def _worth_telling(self, run: Run, state: RunState) -> bool:
+        """True when this item's end ends the map: by too many failures, or as the last after the machine itself has ended."""
+        failed = self._runs.count(run.project, FAILURES) if run.status is not RunStatus.COMPLETED else 0
+        if failed > state.given.get("tolerate", 0):
+            return True
+        late = state.claim.epoch > 1
+        return late and self._runs.count(run.project, sorted(TERMINAL)) >= state.given.get("total", 0)
+
+    def hear_maps(self, opened: OpenRun) -> None:
+        """Settles the fanned-out maps whose items have ended: the machine's last call wakes the run for this."""
+        for path in list(opened.state.waiting):
+            if opened.state.steps[path].wait.get("for") == "items":
+                self._hear_items(opened, path)
 
     def _hear_items(self, opened: OpenRun, path: str) -> None:
         step = opened.state.steps[path]
@@ -176,8 +196,8 @@ class Endings:
             self._keep_item(item.run, item.state)
         outcome = self._gather.outcome(opened.run, step)
         if outcome is None:
-            if not self._gather.all_begun(opened.run, step):
-                self._start_items(opened.run, step)
+            outcome = self._begin_rest(opened.run, step)
+        if outcome is None:
             return
         token = step.token
 
@@ -187,6 +207,16 @@ class Endings:
 
         self._journal.decide(opened.run.id, decision)
         self._journal.refresh(opened)
+
+    def _begin_rest(self, run: Run, step: StepState) -> Failed | None:
+        """Begins the items that never began; the failure when that was tried often enough."""
+        if self._gather.all_begun(run, step):
+            return None
+        try:
+            self._start_items(run, step)
+        except Conflict as exhausted:
+            return Failed(StepError("FanoutFailed", str(exhausted), retryable=False))
+        return None
 
     def end_orphan(self, run: Run) -> bool:
         """Cancels an item whose map's run has ended; True when it was one."""
@@ -220,9 +250,15 @@ class Endings:
     def _cancel_items(self, run: Run, token: int) -> None:
         """Begins no further items and cancels those under way; one that begins at this moment asks for its run and ends by itself."""
         self._fanouts.stop(run.id, token)
-        while begun := self._runs.page(item_project(run, token), LIVE, ITEMS_AT_ONCE, 0):
-            for item in begun:
+        seen: set[str] = set()
+        # The list lags behind what it lists: those already seen stand in it for a while.
+        while fresh := [item for item in self._live(run, token, len(seen)) if item.id not in seen]:
+            for item in fresh:
+                seen.add(item.id)
                 self._cancel_child(item.id, run)
+
+    def _live(self, run: Run, token: int, more: int) -> list[Run]:
+        return self._runs.page(item_project(run, token), LIVE, ITEMS_AT_ONCE + more, 0)
 
     def _cancel_child(self, child: str, run: Run) -> None:
         with suppress(Conflict, NotFound):  # most have ended by themselves

@@ -9,7 +9,6 @@ from quintet.domain.status import RunStatus
 from quintet.services.burst import Advance
 from quintet.services.gather import item_id, item_project, waiting_map
 from quintet.services.journal import Journal
-from quintet.services.payloads import Payloads
 from quintet.services.ports.runs import AlreadyThere, Runs
 from quintet.services.ports.world import Clock
 from quintet.services.slice import END, Next
@@ -19,10 +18,9 @@ from quintet.services.terms import LEASE
 class AdvanceItem:
     """The use case behind the Item function."""
 
-    def __init__(self, runs: Runs, journal: Journal, payloads: Payloads, advance: Advance, clock: Clock) -> None:
+    def __init__(self, runs: Runs, journal: Journal, advance: Advance, clock: Clock) -> None:
         self._runs = runs
         self._journal = journal
-        self._payloads = payloads
         self._advance = advance
         self._clock = clock
 
@@ -64,7 +62,8 @@ class AdvanceItem:
             depth=opened.run.depth,
             item=index,
         )
-        given = {"steps": step.wait.get("steps"), "item": self._payloads.put(item), "index": index}
+        given = {"steps": step.wait.get("steps"), "item": item, "index": index}
+        given["total"] = step.total
         given["tolerate"] = int(step.wait.get("config", {}).get("tolerate_failures") or 0)
         created = Event(EventType.RUN_CREATED, now, None, {"input": opened.state.input, "given": given})
         try:

@@ -1,9 +1,9 @@
 """Opens a run's journal, folds it, and commits what was decided."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from quintet.domain import snapshot
 from quintet.domain.definition import Plan
@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 KEPT_PLANS = 256
 
-DECIDE_TRIES = 20
+DECIDE_TRIES = 60
 """Lost appends before giving up; each one means that another writer made progress."""
+RESTS = (0.0, 0.005, 0.02, 0.05, 0.1)
+"""Seconds between them, over and over: a busy burst appends every few milliseconds."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,8 @@ class Journal:
 
     def decide(self, run_id: str, decision: Callable[[OpenRun, Draft], T]) -> tuple[OpenRun, T]:
         """Opens a run, decides, commits; decides again on the new state when another writer was first."""
-        for _ in range(DECIDE_TRIES):
+        for tried in range(DECIDE_TRIES):
+            self._clock.sleep(RESTS[tried % len(RESTS)])
             opened = self.open(run_id)
             draft = Draft(opened.state, self._clock.now())
             value = decision(opened, draft)
@@ -122,6 +125,16 @@ class Journal:
         raise AppendConflict(f"run {run_id}: {DECIDE_TRIES} appends were lost to other writers")
 
 
+def _brief(error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """As much of an error as a run's item carries, which is written in transactions and listed: the whole is with the step."""
+    if error is None:
+        return None
+    return {
+        **{name: error[name] for name in ("type", "step") if name in error},
+        "message": str(error.get("message", ""))[:500],
+    }
+
+
 def as_run(run: Run, state: RunState) -> Run:
     """The run's item as its state now demands it."""
     return replace(
@@ -129,6 +142,6 @@ def as_run(run: Run, state: RunState) -> Run:
         status=state.status,
         started_at=state.started_at,
         ended_at=state.ended_at,
-        error=state.error,
+        error=_brief(state.error),
         updated_at=state.changed_at or run.updated_at,
     )

@@ -11,6 +11,9 @@ from quintet.services.ports.world import Blobs
 INLINE_BYTES = 32 * 1024
 MARK = "$quintet"
 LINK_SECONDS = 3600
+CACHE_BYTES = 16_000_000
+CACHED_BYTES = 2_000_000
+"""How much text the cached values may stand for in all, and each; in memory they are several times larger."""
 
 
 class Payloads:
@@ -18,7 +21,8 @@ class Payloads:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._cache: dict[str, Any] = {}
+        self._cache: dict[str, tuple[int, Any]] = {}
+        self._cached = 0
 
     def put(self, value: Any, *, apart: bool = False) -> Any:
         """The value itself when small, else (or when it is to lie `apart`) a reference to it.
@@ -38,10 +42,14 @@ class Payloads:
         if name is None:
             return stored
         if name not in self._cache:
-            if len(self._cache) >= 64:
-                self._cache.pop(next(iter(self._cache)))
-            self._cache[name] = json.loads(self._blobs.get(name))
-        return self._cache[name]
+            body = self._blobs.get(name)
+            if len(body) > CACHED_BYTES:
+                return json.loads(body)
+            while self._cache and self._cached + len(body) > CACHE_BYTES:
+                self._cached -= self._cache.pop(next(iter(self._cache)))[0]
+            self._cache[name] = (len(body), json.loads(body))
+            self._cached += len(body)
+        return self._cache[name][1]
 
     def size(self, stored: Any) -> int:
         """The value's size as JSON, in bytes."""

@@ -1,8 +1,8 @@
 """What an expression inside a run can see: input, steps, run, and where in a loop or map it stands."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from quintet.domain.definition import Graph
 from quintet.domain.rules import outputs
 from quintet.domain.run import Run
 from quintet.domain.state import Frame, RunState, StepState, frame_prefix
@@ -17,11 +17,15 @@ class Scopes:
         self._payloads = payloads
 
     def of(self, run: Run, state: RunState, step: StepState, reads: frozenset[str] | None) -> dict[str, Any]:
-        """What the step's expressions see; `reads` limits `steps` to those keys (None: all that have settled)."""
+        """What the step's expressions see; `reads` limits `steps` to those keys (None: all that the step depends on, directly or not)."""
         chain = self._chain(state, step)
-        results: dict[str, Any] = dict(self._payloads.get(state.given.get("steps", {})))
-        for frame in chain:
-            results.update(self._results(state, frame, reads))
+        results: dict[str, Any] = {}
+        inner = step
+        for frame in reversed(chain):
+            keys = needed(frame.graph, inner.define.key) if reads is None else reads
+            results = {**self._results(state, frame, keys), **results}
+            inner = state.steps[frame.owner] if frame.owner else step
+        results = {**self._payloads.get(state.given.get("steps", {})), **results}
         scope: dict[str, Any] = {
             "input": self._payloads.get(state.input),
             "steps": results,
@@ -72,6 +76,13 @@ class Scopes:
             scope["index"], scope["item"] = frame.index, items[frame.index]
 
 
-def only(scope: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The named parts of a scope that it has."""
-    return {name: scope[name] for name in names if name in scope}
+def needed(graph: Graph, key: str) -> frozenset[str]:
+    """The keys of the steps that a step depends on, directly or not."""
+    found: set[str] = set()
+    pending = [key]
+    while pending:
+        for one in graph.by_key[pending.pop()].depends_on:
+            if one not in found:
+                found.add(one)
+                pending.append(one)
+    return frozenset(found)

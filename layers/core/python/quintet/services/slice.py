@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 SLICE_SECONDS = 200.0
 """Nothing new is started in a burst older than this; Express ends it at 300 s."""
 BURST_SECONDS = 280.0
+BRIEF_REST = timedelta(seconds=60)
+"""A run that rests no longer stays `executing`: each change of status is a transaction with counters and indexes."""
 DRAFT_EVENTS = 64
 DRAFT_TIME = timedelta(seconds=5)
 BOOKED_AT_ONCE = 32
@@ -84,6 +86,7 @@ class Slice:
         self.inflight: dict[str, Attempt] = {}
         self.poll = POLL_SECONDS[0]
         self.full = False
+        self.heard = 0
 
     @property
     def age(self) -> float:
@@ -154,7 +157,8 @@ class Slice:
         self.full = self._enough(draft)
         if not state.status.terminal:
             self.engine.endings.fan_out(self.opened.run, state, draft.base)
-            self.engine.endings.cancel_abandoned(self.opened.run, state, draft.base)
+            if self.engine.endings.cancel_abandoned(self.opened.run, state, self.heard):
+                self.heard = state.number
         return [attempt for attempt in begun if attempt.path in state.running]
 
     def _unsent(self) -> list[Attempt]:
@@ -301,7 +305,8 @@ class Slice:
     def _rest(self, moment: datetime | None) -> Next | None:
         state, run_id = self.opened.state, self.opened.run.id
         draft = Draft(state, self.engine.clock.now())
-        if rules.resting_status(state) is RunStatus.WAITING and state.status is not RunStatus.WAITING:
+        brief = moment is not None and moment - draft.now < BRIEF_REST
+        if rules.resting_status(state) is RunStatus.WAITING and state.status is not RunStatus.WAITING and not brief:
             draft.add(EventType.RUN_WAITING)
         try:
             self.engine.journal.commit(self.opened, draft)
@@ -333,6 +338,7 @@ def _claim_data(claim: Claim) -> dict[str, object]:
 
 def _as_outcome(returned: object) -> Outcome:
     if isinstance(returned, Exception):
+        log.error("an attempt met a fault of the engine", exc_info=returned)
         return Failed(
             StepError("EngineFault", f"the engine failed while doing the attempt ({type(returned).__name__})")
         )

@@ -21,6 +21,8 @@ class Kind(ABC):
     name: str
     pure: bool = False
     sees_scope: bool = False
+    starts_child: bool = False
+    attempt_seconds: float = float("inf")
     raw: frozenset[str] = frozenset()
     default_timeout: float = MINUTE
     max_timeout: float = FUNCTION_SECONDS

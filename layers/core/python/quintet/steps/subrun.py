@@ -15,6 +15,8 @@ class SubrunKind(Kind):
     """`job_id`, `input`, `wait` (true); the result is the child run's, or {runId} without waiting."""
 
     name = "subrun"
+    starts_child = True
+    attempt_seconds = 30.0
     default_timeout = 30.0
     max_timeout = YEAR
     fields: ClassVar[Fields] = {

@@ -21,6 +21,7 @@ class StepCall:
     step: StepState
     attempt: int
     token: int
+    child: str | None
     config: Mapping[str, Any]
     scope: Callable[[], Mapping[str, Any]]
     timeout: float
@@ -40,14 +41,17 @@ class StepKind(Protocol):
 
     `pure` kinds have no effect outside the run and answer at once: they are decided, not executed. `raw` names the config fields that
     are not rendered as templates before `enact`. `sees_scope` kinds read `call.scope()` while executing (user code); for other effects
-    it is empty then.
+    it is empty then. A kind that `starts_child` is given the child's id before it starts it. `attempt_seconds` bounds an attempt whose
+    step may wait much longer than it works.
     """
 
     name: str
     pure: bool
     sees_scope: bool
+    starts_child: bool
     raw: frozenset[str]
     default_timeout: float
+    attempt_seconds: float
     max_timeout: float
 
     def problems(self, step: StepDef) -> list[Problem]:
