@@ -123,14 +123,13 @@ def _show(found: dict[str, Units]) -> None:
 
 
 def _show_cold(cold: dict[str, float]) -> None:
-    made = report.table(
-        "3c. First call of a function (a new process, the import, what the first call loads, the call; once each)",
-        "function",
-        "took",
-    )
+    made = report.table("3c. Cold first call (once each)", "function", "process start until its answer")
     for name, took in sorted(cold.items()):
         made.add_row(name.removeprefix("quintet-"), report.ms(took / 1000))
-    report.show(made)
+    report.show(
+        made,
+        "A new process, the import, what the first call loads, and the call; several of these started side by side.",
+    )
 
 
 def _on_aws(units: Units) -> Units:

@@ -21,6 +21,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             int(event["slice"]),
             int(event["retry"]),
             invocation,
-            datetime.fromisoformat(event["startedAt"]),
+            datetime.fromisoformat(event["startedAt"]) if "startedAt" in event else None,
         )
     return {"next": answer.next, "seconds": answer.seconds, "slice": answer.slice}

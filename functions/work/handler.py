@@ -10,7 +10,7 @@ from quintet.bootstrap import services
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Advances a run until nothing is ready or the burst is old: {runId, epoch, slice, attempt, startedAt} → {next, seconds, slice}."""
     run_id, retry = event["runId"], int(event["attempt"])
-    began = datetime.fromisoformat(event["startedAt"])
+    began = datetime.fromisoformat(event["startedAt"]) if "startedAt" in event else None
     invocation = f"{context.aws_request_id}#{retry}"
     with faults_logged(run=run_id, epoch=event["epoch"], slice=event["slice"], retry=retry):
         answer = services().advance(run_id, int(event["epoch"]), int(event["slice"]), retry, invocation, began)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def stage(cloud: Cloud, root: Path, tmp_path: Path, request: pytest.FixtureReque
 
 
 def test_a_burst_goes_on_as_its_slices_say(stage: Stage) -> None:
-    """Again, then a wait, then the end: each slice gets the run, the epoch and the slice number of the answer before."""
+    """Again, a wait, the end: each slice gets the run, the epoch, the slice number of the answer before, and since when the burst lives."""
     calls = stage.stub(
         "WorkFunction",
         {"next": "again", "seconds": 0, "slice": 1},
@@ -79,7 +80,10 @@ def test_a_burst_goes_on_as_its_slices_say(stage: Stage) -> None:
     ended = stage.run("burst", {"runId": "r-1", "epoch": 7}, "EXPRESS")
 
     assert ended["status"] == "SUCCEEDED"
-    assert calls() == [{"runId": "r-1", "epoch": 7, "slice": number, "attempt": 0} for number in range(3)]
+    told = calls()
+    [began] = {call.pop("startedAt") for call in told}
+    assert datetime.fromisoformat(began).tzinfo is not None
+    assert told == [{"runId": "r-1", "epoch": 7, "slice": number, "attempt": 0} for number in range(3)]
 
 
 def test_a_slice_that_died_is_repeated_and_told_so(stage: Stage) -> None:

@@ -235,6 +235,17 @@ def test_every_run_route_refuses_what_it_must(desk: Desk, method: str, tail: str
         assert answer.headers["x-request-id"] == "request-1"
 
 
+def test_the_list_of_runs_needs_a_key_and_its_scope_and_shows_the_callers_project(desk: Desk) -> None:
+    """401 and 403 as everywhere; another project's key sees none of this one's runs."""
+    desk.run(step("a"))
+    desk.add_key("weak", "runs:write", "jobs:read")
+    desk.add_key("other", "runs:read", project="elsewhere")
+    assert desk.send("GET", "/api/v1/automation-runs", key=None).status == 401
+    weak = desk.send("GET", "/api/v1/automation-runs", key="weak")
+    assert (weak.status, weak.json) == (403, {"detail": "This key lacks the scope 'runs:read'"})
+    assert desk.send("GET", "/api/v1/automation-runs", key="other").json == {"items": [], "total": 0}
+
+
 @pytest.mark.parametrize(
     ("query", "loc", "type_"),
     [

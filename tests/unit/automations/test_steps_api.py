@@ -177,6 +177,15 @@ def test_a_faulty_answer_is_refused_and_the_gate_goes_on_waiting(desk: Desk, bod
     assert steps_of(desk, run_id)["steps"][0]["status"] == "pending"
 
 
+def test_a_rejections_fields_are_bounded_and_an_approvals_are_not(desk: Desk) -> None:
+    """422 at the fields of a rejection above 64 KiB, which would lie in the step's error; an approval keeps as much as a result may be."""
+    run_id = desk.run(step("gate", kind="approval_gate", config={"fields": {"note": "string"}}))
+    large = {"fields": {"note": "x" * 70_000}}
+    refused = desk.post(f"/automation-runs/{run_id}/steps/gate/reject", large)
+    assert (refused.status, refused.json["detail"][0]["loc"]) == (422, ["body", "fields"])
+    assert desk.post(f"/automation-runs/{run_id}/steps/gate/approve", large).status == 200
+
+
 def test_only_an_approver_may_answer(desk: Desk) -> None:
     """Another valid key with the scope is refused with 403."""
     desk.add_key("ann", "runs:write", owner="ann")

@@ -76,7 +76,7 @@ class Hand:
         claim = Claim(epoch, 0, 0, f"i{epoch}")
         data = {"epoch": epoch, "slice": 0, "retry": 0, "invocation": claim.invocation}
         self.draft.add(EventType.BURST_CLAIMED, **data)
-        rules.crash_lost(self.draft, claim, frozenset())
+        rules.crash_lost(self.draft, claim)
 
     def _rules(self, turn: int) -> None:
         self.draft.now += timedelta(seconds=self.draw(st.sampled_from((0, 1, 5))))

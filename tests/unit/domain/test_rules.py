@@ -222,11 +222,11 @@ def test_a_new_claim_counts_the_attempts_of_the_old_as_lost() -> None:
     draft.add(T.BURST_CLAIMED, epoch=1, slice=0, retry=0, invocation="i")
     draft.add(T.STEP_STARTED, "a")
     draft.add(T.STEP_STARTED, "b", carried=True)
-    rules.crash_lost(draft, old, frozenset())
+    rules.crash_lost(draft, old)
     assert statuses(draft.state)["a"] is StepStatus.RUNNING
     draft.add(T.BURST_CLAIMED, epoch=2, slice=0, retry=0, invocation="j")
     draft.add(T.STEP_STARTED, "c")
-    rules.crash_lost(draft, new, frozenset())
+    rules.crash_lost(draft, new)
     assert statuses(draft.state) == {"a": StepStatus.FAILED, "b": StepStatus.RUNNING, "c": StepStatus.RUNNING}
     assert draft.state.steps["a"].error == rules.CRASHED.to_dict()
 
@@ -259,7 +259,7 @@ def test_the_outputs_are_those_of_the_last_steps() -> None:
     for key in "abc":
         draft.add(T.STEP_COMPLETED, key, result=key)
     draft.add(T.STEP_SKIPPED, "d")
-    assert rules.outputs(draft.state) == {"b": "b", "c": "c", "d": None}
+    assert rules.outputs(draft.state) == {"b": "b", "c": "c"}
 
 
 def test_a_draft_leaves_the_journal_position_it_began_at() -> None:

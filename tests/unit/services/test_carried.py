@@ -52,14 +52,15 @@ def test_a_carrier_delivered_twice_does_its_step_once(engine: Stage) -> None:
 
 
 def test_a_lost_carrier_is_given_up_at_its_deadline(engine: Stage) -> None:
-    """A carrier that never answers times out after its timeout and the grace; the next attempt runs."""
+    """A carrier that never answers times out after its timeout and the grace, at the sweep; the next attempt runs."""
     engine.lose.add("carriers")
     run_id = engine.trigger(engine.define(long("a", retry=RetryPolicy(2, Strategy.FIXED, 0.0))))
-    engine.play(10)
+    engine.sweep(times=1)
+    assert engine.steps(run_id) == {"a": StepStatus.RUNNING}
+    engine.sweep(times=6)
     engine.lose.clear()
-    engine.play()
+    engine.sweep(times=6)
     assert engine.status(run_id) is RunStatus.COMPLETED
-    assert engine.of(run_id).duration == 330.0
     assert engine.http.count(url("a")) == 1
 
 
@@ -77,7 +78,7 @@ def test_a_late_carrier_is_refused_and_noted(engine: Stage) -> None:
     engine.http.on(url("a"), 200, seconds=400)
     second = RetryPolicy(2, Strategy.FIXED, 1000.0)
     run_id = engine.trigger(engine.define(long("a", retry=second)))
-    engine.play(420)
+    engine.sweep(times=7)
     (refused,) = engine.events(run_id, EventType.LATE_REFUSED)
     assert refused.path == "a"
     assert engine.steps(run_id) == {"a": StepStatus.WAITING}

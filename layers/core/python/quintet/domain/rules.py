@@ -78,19 +78,15 @@ def cancel_frame(draft: Draft, frame: Frame) -> None:
             draft.add(EventType.STEP_CANCELED, path)
 
 
-def crash_lost(draft: Draft, claim: Claim, pure: frozenset[str]) -> None:
-    """Fails the attempts that an earlier claim left in flight; a `pure` kind just runs again. Prevents two live attempts of a step.
+def crash_lost(draft: Draft, claim: Claim) -> None:
+    """Fails the attempts that an earlier claim left in flight. Prevents two live attempts of a step.
 
     Carried attempts live in an invocation of their own and answer by themselves or by their deadline.
     """
     state = draft.state
     for path in list(state.running):
         step = state.steps[path]
-        if step.carried or step.claim == claim:
-            continue
-        if step.define.kind in pure:
-            draft.add(EventType.STEP_STARTED, path, attempt=step.attempt)
-        else:
+        if not step.carried and step.claim != claim:
             fail(draft, path, CRASHED)
 
 
@@ -162,7 +158,8 @@ def blocked(state: RunState, step: StepState) -> str | None:
 
 def conclude(draft: Draft) -> None:
     """Completes the run when every root step has settled."""
-    if not draft.state.root.open and not draft.state.status.terminal:
+    root = draft.state.root
+    if not root.open and root.failed_by is None and not draft.state.status.terminal:
         draft.add(EventType.RUN_COMPLETED)
 
 
@@ -172,18 +169,28 @@ def cancel_run(draft: Draft, by: str, reason: str | None = None) -> None:
     draft.add(EventType.RUN_CANCELED, by=by, reason=reason)
 
 
-def next_moment(state: RunState) -> datetime | None:
-    """When time alone will next change this run, or None when only something from outside can."""
+def next_moment(state: RunState, *, carried: bool = True) -> datetime | None:
+    """When time alone will next change this run, or None when only something from outside can.
+
+    Without `carried` the deadlines of carried attempts are left out, which are rarely met: the sweep is timer enough for them.
+    """
     moments = [state.deadline] if state.deadline else []
-    moments += [deadline for path in state.timed if (deadline := state.steps[path].deadline)]
+    steps = (state.steps[path] for path in state.timed)
+    moments += [step.deadline for step in steps if step.deadline and (carried or not step.carried)]
     moments += [from_millis(until) for path in state.waiting if (until := state.steps[path].wait.get("until"))]
     return min(moments, default=None)
 
 
 def outputs(state: RunState) -> dict[str, Any]:
-    """The stored results of the root steps nothing depends on: what the run as a whole produced."""
+    """The stored results of the completed ones of its last steps: what the run as a whole produced."""
+    done = (key for key in sinks(state) if state.steps[key].status is StepStatus.COMPLETED)
+    return {key: state.steps[key].result for key in done}
+
+
+def sinks(state: RunState) -> list[str]:
+    """The keys of the root steps that nothing depends on."""
     graph = state.plan.graph
-    return {step.key: state.steps[step.key].result for step in graph.steps if not graph.dependants[step.key]}
+    return [step.key for step in graph.steps if not graph.dependants[step.key]]
 
 
 def resting_status(state: RunState) -> RunStatus:

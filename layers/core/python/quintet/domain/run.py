@@ -60,6 +60,12 @@ class Run:
     item: int | None = None
     """For a run that enacts one item of its parent's fanned-out map: the item's index."""
 
+    def place(self, path: str) -> tuple[str, str]:
+        """The run that people know, and the path of a step in it: of an item's steps, those of the map."""
+        if self.item is None or self.parent is None:
+            return self.id, path
+        return self.parent.run_id, f"{self.parent.path}[{self.item}].{path}"
+
     @property
     def tenant(self) -> str:
         """The project whose jobs and datasets the run may use. A map's items are runs of a project of their own, `<tenant>/<run>/<token>`:

@@ -20,7 +20,9 @@ def reasons(run: Run, state: RunState, now: datetime) -> list[dict[str, Any]]:
         return [_entry("concurrency", None, run.created_at, None, f"another run holds {held}")]
     if state.status is RunStatus.PAUSED:
         return [_entry("paused", None, state.changed_at, None, "the run is paused")]
-    return [_step_entry(state, path) for path in state.waiting]
+    at_work = (state.steps[path] for path in state.running)
+    busy = [_entry("running", step.path, step.started_at, step.deadline, "the step is at work") for step in at_work]
+    return [_step_entry(state, path) for path in state.waiting] + busy
 
 
 def _step_entry(state: RunState, path: str) -> dict[str, Any]:

@@ -60,7 +60,6 @@ class Attempts:
         ids: Ids,
     ) -> None:
         self._kinds = kinds
-        self._pure = frozenset(name for name in kinds if kinds[name].pure)
         self._expressions = expressions
         self._payloads = payloads
         self._settling = settling
@@ -68,11 +67,6 @@ class Attempts:
         self._logs = logs
         self._clock = clock
         self._ids = ids
-
-    @property
-    def pure_kinds(self) -> frozenset[str]:
-        """The kinds whose lost attempts simply run again."""
-        return self._pure
 
     def effectful(self, step: StepState) -> bool:
         """True when starting the step takes a place in the pool."""
@@ -123,7 +117,8 @@ class Attempts:
         timeout = min(step.define.timeout or kind.default_timeout, kind.attempt_seconds)
 
         def log(level: str, message: str) -> None:
-            self._logs.write(run.id, [LogEntry(self._ids.new(), self._clock.now(), step.path, level, message)])
+            run_id, path = run.place(step.path)
+            self._logs.write(run_id, [LogEntry(self._ids.new(), self._clock.now(), path, level, message)])
 
         attempt = step.attempt + starts
         child = self._ids.new() if starts and kind.starts_child else step.wait.get("child")
@@ -167,6 +162,7 @@ class Attempts:
                 **{"for": "items"},
                 deadline=deadline,
                 steps=self._payloads.put(scope["steps"]),
+                position={name: scope[name] for name in ("iteration", "last") if name in scope},
                 config={key: value for key, value in call.config.items() if key != "items"},
             )
 

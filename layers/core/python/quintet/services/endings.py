@@ -67,18 +67,19 @@ class Endings:
 
     def admit_next(self, slot: str) -> None:
         """Lets in the first of a slot's queue while there is room."""
-        last = None
-        while (run_id := self._runs.next_queued(slot)) not in {None, last}:
-            last = run_id  # the queue lags behind what was taken from it: the same first again is left to the next end
-            if not self._let_in(str(run_id)):
+        # The queue lags behind what was taken from it, and one that can't be admitted must not stand in the others' way.
+        passed: set[str] = set()
+        while (run_id := self._runs.next_queued(slot, passed)) is not None:
+            passed.add(run_id)
+            if not self._let_in(run_id):
                 return
 
     def _let_in(self, run_id: str) -> bool:
         try:
             return self.admit(run_id)
-        except Exception:  # what follows another run's end must not fail by a run that can't be admitted
+        except Exception:  # nor must what follows another run's end fail by it
             log.exception("run %s could not be admitted", run_id)
-            return False
+            return True
 
     def admit(self, run_id: str) -> bool:
         """Starts a queued or delayed run if its slots are free; False when they aren't."""
@@ -109,7 +110,7 @@ class Endings:
     def tell_parent(self, run: Run, state: RunState) -> None:
         """Settles the step that waits for this run, and wakes its run."""
         parent = run.parent
-        if parent is None:
+        if parent is None or self._ended(parent.run_id):
             return
         outcome = self._outcome(run, state)
 
@@ -125,6 +126,12 @@ class Endings:
         except NotFound:
             return
         self.wake(parent.run_id)
+
+    def _ended(self, run_id: str) -> bool:
+        try:
+            return self._runs.get(run_id).status.terminal
+        except NotFound:
+            return True
 
     def knock(self, run_id: str) -> None:
         """Has a run looked at, whatever it waits for: a timer's call."""
@@ -228,7 +235,7 @@ class Endings:
 
     def _outcome(self, run: Run, state: RunState) -> Outcome:
         if run.status is RunStatus.COMPLETED:
-            return Completed(self._payloads.put(single(Scopes(self._payloads).outputs(state))))
+            return Completed(self._payloads.put(as_one(state, Scopes(self._payloads).outputs(state))))
         error = run.error or {}
         message = error.get("message") or f"the run is {run.status}"
         return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))
@@ -279,6 +286,7 @@ class Endings:
         return opened.run
 
 
-def single(outputs: dict[str, object]) -> object:
+def as_one(state: RunState, outputs: dict[str, object]) -> object:
     """A run's result as one value: that of its only last step, else of each by key."""
-    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+    (last, *more) = rules.sinks(state)
+    return {**outputs} if more else outputs.get(last)

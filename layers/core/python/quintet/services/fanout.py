@@ -63,6 +63,7 @@ class AdvanceItem:
             item=index,
         )
         given = {"steps": step.wait.get("steps"), "item": item, "index": index}
+        given["position"] = step.wait.get("position", {})
         given["total"] = step.total
         given["tolerate"] = int(step.wait.get("config", {}).get("tolerate_failures") or 0)
         created = Event(EventType.RUN_CREATED, now, None, {"input": opened.state.input, "given": given})

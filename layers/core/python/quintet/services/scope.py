@@ -29,8 +29,9 @@ class Scopes:
         scope: dict[str, Any] = {
             "input": self._payloads.get(state.input),
             "steps": results,
-            "run": {"id": run.id, "jobId": run.job_id, "version": run.version},
+            "run": {"id": run.place("")[0], "jobId": run.job_id, "version": run.version},
         }
+        scope.update(state.given.get("position", {}))
         if "index" in state.given:
             scope["index"], scope["item"] = state.given["index"], self._payloads.get(state.given.get("item"))
         for frame in chain:

@@ -9,7 +9,7 @@ from quintet.domain.errors import AppendConflict, TooLarge
 from quintet.domain.events import EventType
 from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.rules import Draft
-from quintet.domain.state import Claim
+from quintet.domain.state import Claim, StepState
 from quintet.domain.status import RunStatus
 from quintet.services.attempts import Attempt, Attempts
 from quintet.services.endings import Endings
@@ -17,7 +17,7 @@ from quintet.services.journal import Journal, OpenRun
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Bursts, Carriers, Clock, Pool, Timers
 from quintet.services.settling import Settling
-from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, LEASE, RENEW_BEFORE
+from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, LEASE, RENEW_BEFORE, RESTING_CHECK
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ take no time still lets cancels, deadlines and leases be seen between drafts."""
 DOZE_SECONDS = 1.0
 """A wait this short is slept through; a longer one is the burst machine's Wait or the park machine's."""
 BACKOFF_SECONDS = 20.0
-POLL_SECONDS = (0.2, 2.0)
+POLL_SECONDS = (0.2, 5.0)
 """How soon a busy burst looks for what others appended (a cancel, an answer), first and at most."""
 
 
@@ -81,7 +81,9 @@ class Slice:
         self.pool = pool
         self.decided = engine.clock.now()
         self.began = began or self.decided
-        self.lease_until = self.decided + LEASE
+        overtaken = claim.epoch - opened.state.claim.epoch > 1
+        # After fruitless bursts the lease is a long one, which a working burst must not keep: it is renewed at once.
+        self.lease_until = self.decided if overtaken else self.decided + LEASE
         self.outcomes: list[tuple[str, int, Outcome]] = []
         self.inflight: dict[str, Attempt] = {}
         self.poll = POLL_SECONDS[0]
@@ -108,6 +110,8 @@ class Slice:
                 self.engine.endings.after(self.opened.run, self.opened.state)
                 return END
             self._launch(begun)
+            if self.full:
+                self._collect(0.0)
             if self.outcomes or self.full:
                 continue
             if self.inflight:
@@ -142,7 +146,7 @@ class Slice:
         taken_over = state.claim != self.claim
         if taken_over:
             draft.add(EventType.BURST_CLAIMED, **_claim_data(self.claim))
-            rules.crash_lost(draft, self.claim, self.engine.attempts.pure_kinds)
+            rules.crash_lost(draft, self.claim)
         booked = self._book(draft)
         rules.overdue(draft)
         begun = self._unsent() if taken_over else []
@@ -193,6 +197,8 @@ class Slice:
         if state.status.terminal:
             return False
         rules.skip_blocked(draft)
+        if not self._room():
+            return False
         self._take_turns(draft)
         if len(draft.events) > before:
             return True  # what the rules and turns settled may block or end what else is ready
@@ -209,7 +215,7 @@ class Slice:
     def _start_ready(self, draft: Draft, begun: list[Attempt]) -> None:
         state = draft.state
         for path in [*state.ready, *rules.due_retries(state, draft.now)]:
-            full = sum(not attempt.carried for attempt in begun) >= self.pool.free or not self._room()
+            full = sum(not attempt.carried for attempt in begun) >= self.pool.free
             if full and self.engine.attempts.effectful(state.steps[path]):
                 continue
             attempt = self.engine.attempts.start(draft, self.opened.run, path, BURST_SECONDS - self.age)
@@ -251,15 +257,19 @@ class Slice:
         # A moment that was past when the rules last ran waits for a place in the pool, not for time.
         if moment is not None and moment > self.decided:
             seconds = min(seconds, max(0.0, (moment - self.engine.clock.now()).total_seconds()))
-        for key, returned in self.pool.wait(seconds):
-            attempt = self.inflight.pop(key)
-            self.outcomes.append((attempt.path, attempt.token, _as_outcome(returned)))
+        self._collect(seconds)
         if self.outcomes:
             self.poll = POLL_SECONDS[0]
             return
         self.poll = min(self.poll * 2, POLL_SECONDS[1])
         if self.engine.journal.refresh(self.opened):
             self._check_claim()
+
+    def _collect(self, seconds: float) -> None:
+        """Takes up what ended, after up to `seconds` for the first."""
+        for key, returned in self.pool.wait(seconds) if self.inflight else ():
+            attempt = self.inflight.pop(key)
+            self.outcomes.append((attempt.path, attempt.token, _as_outcome(returned)))
 
     def _keep_lease(self) -> None:
         now = self.engine.clock.now()
@@ -313,19 +323,26 @@ class Slice:
         except AppendConflict:
             self._reopen()
             return None
-        if moment is not None:
-            self.engine.timers.start(run_id, moment)
+        if (timed := rules.next_moment(state, carried=False)) is not None:
+            self.engine.timers.start(run_id, timed)
         if self.engine.runs.rest(run_id, self.claim.epoch, self._due(moment)):
             return END
         self._reopen()
         return None
 
-    def _due(self, moment: datetime | None) -> datetime | None:
+    def _due(self, moment: datetime | None) -> datetime:
         state = self.opened.state
-        checks = [moment + DUE_GRACE] if moment else []
-        if state.running or any(state.steps[path].wait.get("for") in {"child", "items"} for path in state.waiting):
-            checks.append(self.engine.clock.now() + CARRIED_CHECK)
-        return min(checks, default=None)
+        far = (
+            CARRIED_CHECK
+            if state.running or any(_elsewhere(state.steps[path]) for path in state.waiting)
+            else RESTING_CHECK
+        )
+        look = self.engine.clock.now() + far
+        return look if moment is None else min(look, moment + DUE_GRACE)
+
+
+def _elsewhere(step: StepState) -> bool:
+    return step.wait.get("for") in {"child", "items"}
 
 
 def _nothing() -> Outcome:

@@ -27,8 +27,11 @@ FRUITLESS_TIME = timedelta(hours=2)
 QUEUE_CHECK_BEHIND = timedelta(minutes=15)
 """The same check for a queued run that isn't first in its queue."""
 
-LONGEST_CHECK = timedelta(hours=1)
-"""How far apart the looks at a run come that has waited long."""
+RESTING_CHECK = timedelta(hours=1)
+"""When the sweep first looks at a resting run that nothing else would wake."""
+
+LONGEST_CHECK = timedelta(days=1)
+"""How far apart the looks at a run come that has waited long. No run is without one: whatever call was lost, it is taken up."""
 
 DELAY_SLACK = timedelta(seconds=2)
 """How early a timer may be: clocks differ, and a state machine's timestamps are whole seconds."""

@@ -10,6 +10,7 @@ from quintet.domain.events import EventType
 from quintet.domain.job import Job
 from quintet.domain.rules import Draft, cancel_frame, next_moment
 from quintet.domain.run import Trigger
+from quintet.domain.state import StepState
 from quintet.domain.status import RunStatus
 from quintet.services.endings import Endings
 from quintet.services.journal import Journal, OpenRun
@@ -18,6 +19,7 @@ from quintet.services.ports.runs import Lapse, Runs
 from quintet.services.ports.world import Bursts, Clock
 from quintet.services.terms import (
     CARRIED_CHECK,
+    DUE_GRACE,
     FRUITLESS_BURSTS,
     FRUITLESS_TIME,
     LEASE,
@@ -133,10 +135,12 @@ class Sweep:
         number, state = opened.state.number, opened.state
         self._endings.hear_children(opened)
         moment = next_moment(state)
-        heard = state.number > number or state.ready or state.turns or state.failing
+        heard = bool(state.number > number or state.ready or state.turns or state.failing)
+        heard = heard or any(_untaken(state.steps[path], now) for path in state.running)
         elsewhere = state.waiting or state.running
         waited = now - (state.changed_at or now)
-        self._runs.postpone(lapse.run_id, now + min(max(CARRIED_CHECK, waited / 4), LONGEST_CHECK))
+        look = now + min(max(CARRIED_CHECK, waited / 4), LONGEST_CHECK)
+        self._runs.postpone(lapse.run_id, look if moment is None else min(look, max(moment, now) + DUE_GRACE))
         if not heard and elsewhere and (moment is None or moment > now):
             return False
         self._endings.wake(lapse.run_id)
@@ -148,6 +152,9 @@ class Sweep:
         first = lapse.status is RunStatus.DELAYED or self._first(lapse.run_id)
         if first and self._endings.admit(lapse.run_id):
             return True
+        if not first:
+            for slot in self._runs.get(lapse.run_id).slots:
+                self._endings.admit_next(slot.name)
         self._runs.postpone(lapse.run_id, now + (QUEUE_CHECK if first else QUEUE_CHECK_BEHIND))
         return False
 
@@ -176,6 +183,11 @@ class Sweep:
         opened, _ = self._journal.decide(run_id, decision)
         self._endings.after(opened.run, opened.state)
         return True
+
+
+def _untaken(step: StepState, now: datetime) -> bool:
+    """True for a carried attempt that no carrier has taken for long: its call was lost."""
+    return step.carried and step.carrier is None and now - (step.started_at or now) > CARRIED_CHECK
 
 
 _FRUITLESS: dict[str, Any] = {

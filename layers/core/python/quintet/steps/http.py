@@ -56,6 +56,10 @@ def _url(value: Any) -> str | None:
     return None if parts.hostname else "has no host"
 
 
+UNTOLD = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authenticate"})
+"""Headers of an answer that are secrets, and so no part of a result."""
+
+
 class HttpKind(Kind):
     """`url`, `method` (GET), `headers`, `query`, `body`, `expect_status`; the result is {status, headers, body}.
 
@@ -170,7 +174,11 @@ def _bare(url: str) -> str:
 
 
 def _result(answer: HttpAnswer) -> dict[str, Any]:
-    result = {"status": answer.status, "headers": dict(answer.headers), "body": None}
+    result = {
+        "status": answer.status,
+        "headers": {name: value for name, value in answer.headers.items() if name not in UNTOLD},
+        "body": None,
+    }
     if not answer.body:
         return result
     content_type = answer.headers.get("content-type", "").split(";")[0].strip().lower()

@@ -1,7 +1,7 @@
 """Lists of runs: by project, by status, by due time, by place in a queue; each reads its answer and what it skips, no more."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -74,18 +74,16 @@ class RunLists:
             return sum(totals.values())
         return sum(totals.get(str(status), 0) for status in set(statuses))
 
-    def next_queued(self, slot: str) -> str | None:
-        """The run that stands first in a slot's queue: highest priority, then oldest."""
-        first = next(
-            self.table.query(
-                IndexName="queue",
-                KeyConditionExpression="queue_slot = :slot",
-                ExpressionAttributeValues={":slot": text(slot)},
-                Limit=1,
-            ),
-            None,
+    def next_queued(self, slot: str, passed_over: Collection[str] = ()) -> str | None:
+        """The run that stands first in a slot's queue (highest priority, then oldest), of those not passed over."""
+        entries = self.table.query(
+            IndexName="queue",
+            KeyConditionExpression="queue_slot = :slot",
+            ExpressionAttributeValues={":slot": text(slot)},
+            Limit=1 + len(passed_over),
         )
-        return None if first is None else str(first["queue_rank"]["S"]).partition("#")[2]
+        ids = (str(entry["queue_rank"]["S"]).partition("#")[2] for entry in entries)
+        return next((run_id for run_id in ids if run_id not in passed_over), None)
 
     def due(self, now: datetime, limit: int) -> list[Lapse]:
         """Runs whose due time has come, oldest first."""

@@ -1,7 +1,7 @@
 """Runs, journals, leases and slots in memory."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from threading import RLock
 from typing import Any
@@ -181,10 +181,10 @@ class MemoryRuns:
             kept.write(events)
             return kept.drive(lease_until)
 
-    def next_queued(self, slot: str) -> str | None:
-        """The run that stands first in a slot's queue: highest priority, then oldest."""
+    def next_queued(self, slot: str, passed_over: Collection[str] = ()) -> str | None:
+        """The run that stands first in a slot's queue (highest priority, then oldest), of those not passed over."""
         with self._lock:
-            waiting = [kept for kept in self._runs.values() if kept.queued_at == slot]
+            waiting = [kept for kept in self._runs.values() if kept.queued_at == slot and kept.id not in passed_over]
         return min(waiting, key=lambda kept: kept.rank).id if waiting else None
 
     # --- items of maps ---------------------------------------------------------------------------------------------------------

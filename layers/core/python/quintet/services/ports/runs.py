@@ -1,6 +1,6 @@
 """Where runs and their journals are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -118,8 +118,8 @@ class Runs(Protocol):
         """What the items of a fanned-out map came to, by index."""
         ...
 
-    def next_queued(self, slot: str) -> str | None:
-        """The run that stands first in a slot's queue: highest priority, then oldest."""
+    def next_queued(self, slot: str, passed_over: Collection[str] = ()) -> str | None:
+        """The run that stands first in a slot's queue (highest priority, then oldest), of those not passed over."""
         ...
 
     def due(self, now: datetime, limit: int) -> list[Lapse]:

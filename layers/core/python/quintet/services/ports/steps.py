@@ -33,7 +33,7 @@ class StepCall:
     @property
     def idempotency_key(self) -> str:
         """Stable over every attempt of this step in this run: what endpoints deduplicate by."""
-        return f"{self.run.id}:{self.step.path}"
+        return ":".join(self.run.place(self.step.path))
 
 
 class StepKind(Protocol):

@@ -12,12 +12,15 @@ from quintet.dialects.automations.routes.runs import RunId, shown
 from quintet.dialects.automations.views import in_order, steps_view
 from quintet.domain.graph import MAX_STEPS
 from quintet.web.api import Routes
-from quintet.web.gate import needs
+from quintet.web.gate import invalid, needs
 from quintet.web.paging import Offset
+from quintet.web.rendering import to_json
 
 routes = Routes()
 Key = Annotated[str, Path(description="The step's key; inside loops and maps its path, e.g. poll[3].fetch.")]
 _ANSWERS = (403, 404, 409)
+REJECTED_BYTES = 64 * 1024
+"""An approval's fields are a result, and results may be large; an error lies in the journal, whose events are of bounded size."""
 
 
 @routes.get("/api/v1/automation-runs/<run_id>/steps", **documented.of("Get Run Steps", "Steps", 403, 404))
@@ -50,6 +53,9 @@ def approve_step(run_id: RunId, key: Key, body: Annotated[AnswerBody | None, Bod
 @needs("runs:write")
 def reject_step(run_id: RunId, key: Key, body: Annotated[AnswerBody | None, Body()] = None) -> RunView:
     """Rejects a waiting gate: its step fails. 409 when the step isn't waiting for an answer."""
+    if body is not None and body.fields is not None and (size := len(to_json(body.fields).encode())) > REJECTED_BYTES:
+        message = f"A rejection's fields are part of the step's error: at most {REJECTED_BYTES} bytes, not {size}"
+        raise invalid("too_long", ("body", "fields"), message)
     return _answer(run_id, key, body, approved=False)
 
 
