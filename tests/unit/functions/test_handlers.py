@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from quintet.services.slice import Next
+from quintet.services.engine import Next
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTEXT = SimpleNamespace(aws_request_id="request-1")

@@ -73,20 +73,6 @@ def test_a_lost_carrier_and_a_lost_timer_are_found_by_the_sweep(engine: Stage) -
     assert engine.steps(run_id) == {"a": StepStatus.FAILED}
 
 
-def test_a_late_carrier_is_refused_and_noted(engine: Stage) -> None:
-    """An outcome that comes after its attempt was given up changes nothing, and the journal says so."""
-    engine.http.on(url("a"), 200, seconds=400)
-    second = RetryPolicy(2, Strategy.FIXED, 1000.0)
-    run_id = engine.trigger(engine.define(long("a", retry=second)))
-    engine.sweep(times=7)
-    (refused,) = engine.events(run_id, EventType.LATE_REFUSED)
-    assert refused.path == "a"
-    assert engine.steps(run_id) == {"a": StepStatus.WAITING}
-    engine.http.on(url("a"), 200)
-    engine.play()
-    assert engine.status(run_id) is RunStatus.COMPLETED
-
-
 def test_a_carrier_of_an_ended_run_leaves_it_alone(engine: Stage) -> None:
     """After a cancel the journal takes nothing more."""
     engine.http.on(url("a"), 200, seconds=100)

@@ -16,6 +16,7 @@ from quintet.services.carry import Carry
 from quintet.services.checks import Checks
 from quintet.services.children import StartChild
 from quintet.services.endings import Endings
+from quintet.services.engine import Engine
 from quintet.services.fanout import AdvanceItem
 from quintet.services.gather import Gather
 from quintet.services.jobs import DefineJob
@@ -29,7 +30,6 @@ from quintet.services.ports.steps import Expressions, StepCall, StepKinds
 from quintet.services.ports.world import Blobs, Bursts, Carriers, Clock, Fanouts, Ids, Logs, Pool, Timers
 from quintet.services.reading import Reading
 from quintet.services.settling import Settling
-from quintet.services.slice import Engine
 from quintet.services.trigger import TriggerRun
 from quintet.services.upkeep import Sweep, Tick
 from quintet.settings import Settings

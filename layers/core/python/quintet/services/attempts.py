@@ -148,9 +148,10 @@ class Attempts:
         asks = any(inner.kind == "input" for inner in Plan(step.define.body).walk())
         fanned = items is not None and len(items) > FANOUT_ABOVE and run.item is None and not asks
         total = None if items is None else len(items)
-        kept = None if items is None else self._payloads.put(items)
-        if items is not None and fanned:  # the machine hands each item on, and carries only so much
-            kept = self._payloads.put([self._payloads.put(item) for item in items], apart=True)
+        kept = None
+        if items is not None:  # the fan-out machine hands each item on, and carries only so much
+            stored = [self._payloads.put(item) for item in items] if fanned else items
+            kept = self._payloads.put(stored, apart=fanned)
         draft.add(
             EventType.STEP_STARTED, step.path, attempt=step.attempt + 1, deadline=deadline, total=total, items=kept
         )

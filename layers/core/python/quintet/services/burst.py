@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from quintet.domain.state import Claim
+from quintet.services.engine import END, Engine, Next, Superseded
 from quintet.services.ports.world import Pool
-from quintet.services.slice import END, Engine, Next, Slice, Superseded
+from quintet.services.slice import Slice
 
 
 class Advance:

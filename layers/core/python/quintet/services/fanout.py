@@ -7,11 +7,11 @@ from quintet.domain.events import Event, EventType
 from quintet.domain.run import Parent, Run, Trigger
 from quintet.domain.status import RunStatus
 from quintet.services.burst import Advance
+from quintet.services.engine import END, Next
 from quintet.services.gather import item_id, item_project, waiting_map
 from quintet.services.journal import Journal
 from quintet.services.ports.runs import AlreadyThere, Runs
 from quintet.services.ports.world import Clock
-from quintet.services.slice import END, Next
 from quintet.services.terms import LEASE
 
 

@@ -1,7 +1,6 @@
 """One invocation's work on one run: fold, decide, append, execute, until only waiting is left or the burst is old."""
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from quintet.domain import rules
@@ -9,23 +8,20 @@ from quintet.domain.errors import AppendConflict, TooLarge
 from quintet.domain.events import EventType
 from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.rules import Draft
-from quintet.domain.state import Claim, StepState
+from quintet.domain.state import Claim
 from quintet.domain.status import RunStatus
-from quintet.services.attempts import Attempt, Attempts
-from quintet.services.endings import Endings
-from quintet.services.journal import Journal, OpenRun
-from quintet.services.ports.runs import Runs
-from quintet.services.ports.world import Bursts, Carriers, Clock, Pool, Timers
-from quintet.services.settling import Settling
-from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, LEASE, RENEW_BEFORE, RESTING_CHECK
+from quintet.services.attempts import Attempt
+from quintet.services.engine import END, Engine, Next, Superseded
+from quintet.services.journal import OpenRun
+from quintet.services.ports.world import Pool
+from quintet.services.resting import next_look, only_time, worth_telling
+from quintet.services.terms import LEASE, RENEW_BEFORE
 
 log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 200.0
 """Nothing new is started in a burst older than this; Express ends it at 300 s."""
 BURST_SECONDS = 280.0
-BRIEF_REST = timedelta(seconds=60)
-"""A run that rests no longer stays `executing`: each change of status is a transaction with counters and indexes."""
 DRAFT_EVENTS = 64
 DRAFT_TIME = timedelta(seconds=5)
 BOOKED_AT_ONCE = 32
@@ -36,37 +32,6 @@ DOZE_SECONDS = 1.0
 BACKOFF_SECONDS = 20.0
 POLL_SECONDS = (0.2, 5.0)
 """How soon a busy burst looks for what others appended (a cancel, an answer), first and at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """What the burst machine does next: `again`, `wait` (seconds) or `end`."""
-
-    next: str
-    seconds: int = 0
-    slice: int = 0
-
-
-END = Next("end")
-
-
-class Superseded(Exception):
-    """A newer burst or another invocation drives the run now: this one must stop without a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What a slice works with."""
-
-    runs: Runs
-    journal: Journal
-    attempts: Attempts
-    settling: Settling
-    endings: Endings
-    bursts: Bursts
-    timers: Timers
-    carriers: Carriers
-    clock: Clock
 
 
 class Slice:
@@ -293,17 +258,10 @@ class Slice:
         if seconds is not None and seconds <= DOZE_SECONDS:
             self.engine.clock.sleep(max(seconds, 0.0))
             return None
-        if seconds is not None and seconds <= BACKOFF_SECONDS and self._room() and self._only_time():
+        if seconds is not None and seconds <= BACKOFF_SECONDS and self._room() and only_time(self.opened.state):
             self._renew(self.engine.clock.now() + timedelta(seconds=seconds) + LEASE)
             return Next("wait", int(seconds), self.claim.slice + 1)
-        return self._rest(moment)
-
-    def _only_time(self) -> bool:
-        """True when nothing from outside is awaited, which would have to wait for a backoff's end."""
-        state = self.opened.state
-        return not state.running and all(
-            state.steps[path].wait.get("for") in {"time", "retry"} for path in state.waiting
-        )
+        return self._rest()
 
     def _hand_over(self) -> Next:
         run_id = self.opened.run.id
@@ -312,11 +270,10 @@ class Slice:
             self.engine.bursts.start(run_id, epoch)
         return END
 
-    def _rest(self, moment: datetime | None) -> Next | None:
+    def _rest(self) -> Next | None:
         state, run_id = self.opened.state, self.opened.run.id
         draft = Draft(state, self.engine.clock.now())
-        brief = moment is not None and moment - draft.now < BRIEF_REST
-        if rules.resting_status(state) is RunStatus.WAITING and state.status is not RunStatus.WAITING and not brief:
+        if worth_telling(state, draft.now):
             draft.add(EventType.RUN_WAITING)
         try:
             self.engine.journal.commit(self.opened, draft)
@@ -325,24 +282,10 @@ class Slice:
             return None
         if (timed := rules.next_moment(state, carried=False)) is not None:
             self.engine.timers.start(run_id, timed)
-        if self.engine.runs.rest(run_id, self.claim.epoch, self._due(moment)):
+        if self.engine.runs.rest(run_id, self.claim.epoch, next_look(state, self.engine.clock.now())):
             return END
         self._reopen()
         return None
-
-    def _due(self, moment: datetime | None) -> datetime:
-        state = self.opened.state
-        far = (
-            CARRIED_CHECK
-            if state.running or any(_elsewhere(state.steps[path]) for path in state.waiting)
-            else RESTING_CHECK
-        )
-        look = self.engine.clock.now() + far
-        return look if moment is None else min(look, moment + DUE_GRACE)
-
-
-def _elsewhere(step: StepState) -> bool:
-    return step.wait.get("for") in {"child", "items"}
 
 
 def _nothing() -> Outcome:

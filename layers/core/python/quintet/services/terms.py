@@ -27,6 +27,9 @@ FRUITLESS_TIME = timedelta(hours=2)
 QUEUE_CHECK_BEHIND = timedelta(minutes=15)
 """The same check for a queued run that isn't first in its queue."""
 
+UNTAKEN_CHECK = timedelta(minutes=1)
+"""How long a carrier may take to begin before it is called again."""
+
 RESTING_CHECK = timedelta(hours=1)
 """When the sweep first looks at a resting run that nothing else would wake."""
 

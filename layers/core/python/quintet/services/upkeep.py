@@ -27,6 +27,7 @@ from quintet.services.terms import (
     LONGEST_LEASE,
     QUEUE_CHECK,
     QUEUE_CHECK_BEHIND,
+    UNTAKEN_CHECK,
 )
 from quintet.services.trigger import TriggerRun
 
@@ -187,7 +188,7 @@ class Sweep:
 
 def _untaken(step: StepState, now: datetime) -> bool:
     """True for a carried attempt that no carrier has taken for long: its call was lost."""
-    return step.carried and step.carrier is None and now - (step.started_at or now) > CARRIED_CHECK
+    return step.carried and step.carrier is None and now - (step.started_at or now) >= UNTAKEN_CHECK
 
 
 _FRUITLESS: dict[str, Any] = {

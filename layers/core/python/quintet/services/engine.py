@@ -1,0 +1,41 @@
+"""What drives runs is made of, and what it answers the burst machine."""
+
+from dataclasses import dataclass
+
+from quintet.services.attempts import Attempts
+from quintet.services.endings import Endings
+from quintet.services.journal import Journal
+from quintet.services.ports.runs import Runs
+from quintet.services.ports.world import Bursts, Carriers, Clock, Timers
+from quintet.services.settling import Settling
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the burst machine does next: `again`, `wait` (seconds) or `end`."""
+
+    next: str
+    seconds: int = 0
+    slice: int = 0
+
+
+END = Next("end")
+
+
+class Superseded(Exception):
+    """A newer burst or another invocation drives the run now: this one must stop without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a slice works with."""
+
+    runs: Runs
+    journal: Journal
+    attempts: Attempts
+    settling: Settling
+    endings: Endings
+    bursts: Bursts
+    timers: Timers
+    carriers: Carriers
+    clock: Clock

@@ -1,0 +1,40 @@
+"""When a run that rests should be looked at again, and what others are told of its rest."""
+
+from datetime import datetime, timedelta
+
+from quintet.domain import rules
+from quintet.domain.state import RunState, StepState
+from quintet.domain.status import RunStatus
+from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, RESTING_CHECK, UNTAKEN_CHECK
+
+BRIEF_REST = timedelta(seconds=60)
+"""A run that rests no longer stays `executing`: each change of status is a transaction with counters and indexes."""
+
+
+def only_time(state: RunState) -> bool:
+    """True when nothing from outside is awaited, which would have to wait for a backoff's end."""
+    return not state.running and all(state.steps[path].wait.get("for") in {"time", "retry"} for path in state.waiting)
+
+
+def worth_telling(state: RunState, now: datetime) -> bool:
+    """True when the rest is long enough for the run to be called `waiting`."""
+    moment = rules.next_moment(state)
+    if moment is not None and moment - now < BRIEF_REST:
+        return False
+    return rules.resting_status(state) is RunStatus.WAITING and state.status is not RunStatus.WAITING
+
+
+def next_look(state: RunState, now: datetime) -> datetime:
+    """When the sweep looks at the run, should nobody have woken it."""
+    if any(state.steps[path].carrier is None for path in state.running):
+        far = UNTAKEN_CHECK
+    elif state.running or any(_elsewhere(state.steps[path]) for path in state.waiting):
+        far = CARRIED_CHECK
+    else:
+        far = RESTING_CHECK
+    moment = rules.next_moment(state)
+    return now + far if moment is None else min(now + far, moment + DUE_GRACE)
+
+
+def _elsewhere(step: StepState) -> bool:
+    return step.wait.get("for") in {"child", "items"}
