@@ -42,6 +42,7 @@ class History:
         self._every(60, lambda: self.process().sweep(), STORM_SECONDS + CALM_SECONDS)
         self._pass(STORM_SECONDS)
         self.world.calm = True
+        self._every(120, self._answer_everything, CALM_SECONDS)
         self._pass(CALM_SECONDS)
         self.check()
 
@@ -54,6 +55,7 @@ class History:
     def _watch(self) -> None:
         """Ended runs stay as they ended, and no cap is ever exceeded."""
         active: Counter[str | None] = Counter()
+        due = {lapse.run_id for lapse in self.honest.runs.due(self.world.clock.now() + timedelta(days=400), 10_000)}
         for run_id in self.accepted:
             run = self.honest.runs.get(run_id)
             status = run.status
@@ -62,6 +64,7 @@ class History:
                 assert status is self.ended[run_id], f"{run_id} went from {self.ended[run_id]} to {status}"
             elif status.terminal:
                 self.ended[run_id] = status
+            assert status.terminal or run_id in due, f"{run_id} is {status} and nobody will look at it"
         del active[None]
         assert all(count <= 1 for count in active.values()), active
 
@@ -99,6 +102,11 @@ class History:
             self.world.later(chance.uniform(0, 300), lambda: self._cancel(run_id))
         for _ in range(chance.randint(0, 4)):
             self.world.later(chance.uniform(0, 500), lambda: self._answer(run_id))
+
+    def _answer_everything(self) -> None:
+        """In the calm people get round to what they were asked."""
+        for run in self.honest.runs.page(PROJECT, [RunStatus.WAITING, RunStatus.EXECUTING], 1000, 0):
+            self._answer(run.id)
 
     def _exists(self, run_id: str) -> bool:
         try:

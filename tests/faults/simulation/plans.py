@@ -45,7 +45,7 @@ def _config(chance: random.Random, kind: str, callee: str | None) -> dict[str, o
         case "pause":
             return {"seconds": chance.choice((0.5, 4, 40, 900))}
         case "input":
-            return {"seconds": chance.choice((30, 600))}
+            return {"seconds": chance.choice((30, 600, None))}
         case "each" | "times":
             return {"count": chance.randint(1, 4)}
         case "call":
