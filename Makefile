@@ -60,7 +60,7 @@ setup: $(READY) ## .venv from the lock, and nothing more
 # (The lock is complete; without --no-deps, pip takes an extra that a package asks for as a requirement without a hash.)
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo 'Quintet needs Python 3.11 or newer; $(PYTHON) is' "$$($(PYTHON) --version 2>/dev/null || echo missing)." \
+	  { echo 'Quintet needs Python 3.11 or newer; $(PYTHON) is' "$$($(PYTHON) --version 2>/dev/null | head -n 1 | grep '^Python' || echo 'missing or none')." \
 	    'Name another one with: make PYTHON=python3.12 ...' >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo 'Python cannot make virtual environments here: install python3-venv (sudo apt-get install python3-venv).' >&2; exit 2; }

@@ -21,7 +21,7 @@ from benchmarks.endpoints import endpoint
 from benchmarks.watch import Watch, run_place
 from benchmarks.wire import Broken
 
-FOLDER = "QUINTET_WFINSTANCES"
+FOLDER = "BENCH_WFINSTANCES"
 _BESIDE = ROOT.parent / "shared" / "data" / "wfinstances"
 SCALE = 0.01
 FACTOR, SLACK_S = 1.25, 0.5

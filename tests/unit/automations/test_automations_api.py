@@ -19,7 +19,7 @@ def patch(desk: Desk, automation_id: str, **changes: Any) -> Any:
 def test_a_new_automation_is_shown_as_it_was_written(desk: Desk) -> None:
     """201 with every field; GET, the list and the first version agree."""
     config = {"steps": [step("a", retry={"maxAttempts": 3})], "timeoutSeconds": 60, "input": {"x": None}}
-    body = {"name": "Näme", "description": "d", "config": config, "orchestratorType": "local", "triggerType": "event"}
+    body = {"name": "Näme", "description": "d", "config": config, "orchestratorType": "local", "triggerType": "manual"}
     made = desk.post("/automations", body)
     assert made.status == 201
     shown = made.json
@@ -29,7 +29,7 @@ def test_a_new_automation_is_shown_as_it_was_written(desk: Desk) -> None:
         "name": "Näme",
         "description": "d",
         "orchestratorType": "local",
-        "triggerType": "event",
+        "triggerType": "manual",
         "status": "active",
     }
     assert desk.get(f"/automations/{shown['id']}").json == shown
@@ -318,3 +318,11 @@ def test_keys_come_as_header_and_cookie_too(desk: Desk) -> None:
     assert forged.status == 403
     bad = desk.get("/automations", key="wrong")
     assert (bad.status, bad.json) == (401, {"detail": "Invalid API key"})
+
+
+def test_an_event_automation_is_refused(desk: Desk) -> None:
+    """Nothing would ever fire it: better said than stored."""
+    config = {"steps": [{"key": "a", "kind": "set", "config": {"values": {"x": 1}}}]}
+    answer = desk.post("/automations", {"name": "e", "config": config, "triggerType": "event"})
+    assert answer.status == 422
+    assert answer.json["detail"][0]["loc"] == ["body", "triggerType"]

@@ -150,7 +150,7 @@ def test_cancel_ends_a_run_once(desk: Desk) -> None:
     assert (cancelled.status, cancelled.json["status"]) == (200, "cancelled")
     assert cancelled.json["completedAt"] is not None
     again = desk.post(f"/automation-runs/{run_id}/cancel")
-    assert (again.status, again.json) == (409, {"detail": "Run is already canceled"})
+    assert (again.status, again.json) == (409, {"detail": "Run has already ended"})
 
 
 def test_retry_from_failed_reuses_what_completed(desk: Desk) -> None:

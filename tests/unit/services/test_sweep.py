@@ -173,3 +173,21 @@ def test_hundreds_of_lapses_are_taken_up_in_one_sweep(engine: Stage) -> None:
     engine.play()
     assert engine.stores["runs"].count(PROJECT, [RunStatus.COMPLETED]) == 250
     assert engine.http.count(url("a")) == 250
+
+
+def test_after_a_restart_carried_attempts_are_lost_at_once(engine: Stage) -> None:
+    """No carrier outlives the machine it ran on: the attempt fails and its policy goes on, long before its deadline."""
+    run_id = engine.trigger(engine.define(call("a", timeout=600.0, retry=RetryPolicy(2, Strategy.FIXED, 0.0))))
+    engine.hooks.append(lambda when, name: engine.lose.add("carriers") if name == "carriers.start" else None)
+    engine.play(1)
+    token = 1 + next(i for i, event in enumerate(engine.events(run_id)) if event.type is EventType.STEP_STARTED)
+    engine.hooks.clear()
+    engine.lose.clear()
+    engine.services.journal.decide(
+        run_id, lambda _opened, draft: draft.add(EventType.STEP_CARRIED, "a", carrier="dead")
+    )
+    assert token
+    engine.services.sweep(leases_lapsed=True)
+    engine.play(5)
+    assert engine.status(run_id) is RunStatus.COMPLETED
+    assert engine.http.count(url("a")) == 1

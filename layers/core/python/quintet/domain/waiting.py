@@ -37,6 +37,8 @@ def _step_entry(state: RunState, path: str) -> dict[str, Any]:
             detail = wait.get("message") or "a person's answer"
         case "child":
             detail = f"run {wait.get('child')} to end"
+        case "items":
+            detail = f"the {step.total} items of the map to end"
         case "time":
             detail = "the wait's time to pass"
         case other:

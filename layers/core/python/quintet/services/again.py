@@ -41,7 +41,7 @@ class RetryRun:
             message = "Field required" if step_key is None else f"unknown step {step_key!r}"
             raise Invalid([Problem(("stepKey",), message, "missing" if step_key is None else "value_error")])
         if not run.status.terminal:
-            raise Conflict(f"run is still {run.status}; only an ended run can be retried")
+            raise Conflict("run has not ended yet; only an ended run can be retried")
         return self._trigger(
             job_of(run),
             input=self._payloads.get(state.input),

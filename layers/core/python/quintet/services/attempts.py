@@ -16,7 +16,15 @@ from quintet.domain.run import Run
 from quintet.domain.state import RunState, StepState
 from quintet.domain.truth import truth
 from quintet.services.payloads import Payloads
-from quintet.services.ports.steps import Composite, ExpressionFailed, Expressions, StepCall, StepKind, StepKinds
+from quintet.services.ports.steps import (
+    Composite,
+    ExpressionFailed,
+    Expressions,
+    StepCall,
+    StepKind,
+    StepKinds,
+    as_template,
+)
 from quintet.services.ports.world import Clock, Ids, LogEntry, Logs
 from quintet.services.scope import Scopes
 from quintet.services.settling import Settling
@@ -101,7 +109,7 @@ class Attempts:
         condition = step.define.when
         if condition is None:
             return True
-        scope = self._scopes.of(run, state, step, self._expressions.reads(_templated(condition)))
+        scope = self._scopes.of(run, state, step, self._expressions.reads(as_template(condition)))
         return truth(self._expressions.evaluate(condition, scope))
 
     def _call(
@@ -113,7 +121,7 @@ class Attempts:
         scope = self._scopes.of(run, state, step, self._expressions.reads(rendered))
         scope["attempt"] = step.attempt + starts
         raw = {key: value for key, value in step.define.config.items() if key in kind.raw}
-        seen = None if kind.sees_scope else self._expressions.reads([_templated(raw[key]) for key in raw])
+        seen = None if kind.sees_scope else self._expressions.reads([as_template(raw[key]) for key in raw])
         timeout = min(step.define.timeout or kind.default_timeout, kind.attempt_seconds)
 
         def log(level: str, message: str) -> None:
@@ -222,11 +230,6 @@ class Attempts:
     @staticmethod
     def _composite(kind: StepKind) -> Composite:
         return kind  # type: ignore[return-value]  # definitions are checked: only loop and map hold bodies
-
-
-def _templated(expression: Any) -> Any:
-    """A raw expression as a template, for asking what it reads."""
-    return "{% " + expression + " %}" if isinstance(expression, str) else expression
 
 
 def _fault(fault: Exception, run: Run, path: str) -> StepError:

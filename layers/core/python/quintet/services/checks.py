@@ -1,9 +1,12 @@
 """Checks a plan before it is stored: structure, kinds, configs, expressions; every fault with its place."""
 
+from difflib import get_close_matches
+from typing import Any
+
 from quintet.domain import graph
 from quintet.domain.definition import Plan, RetryPolicy, StepDef, Strategy
 from quintet.domain.errors import Problem
-from quintet.services.ports.steps import Expressions, StepKinds
+from quintet.services.ports.steps import Expressions, StepKinds, as_template
 
 MAX_ATTEMPTS = 100
 MAX_DELAY_SECONDS = 86_400.0 * 30
@@ -28,13 +31,36 @@ class Checks:
             )
         return found + self._steps(plan.steps, ("steps",))
 
-    def _steps(self, steps: tuple[StepDef, ...], place: graph.Place, depth: int = 1) -> list[Problem]:
+    def _steps(
+        self, steps: tuple[StepDef, ...], place: graph.Place, outer: frozenset[str] = frozenset(), depth: int = 1
+    ) -> list[Problem]:
+        """`outer`: the keys of the frames around, which expressions see too."""
         found: list[Problem] = []
+        visible = outer | {step.key for step in steps}
         for index, step in enumerate(steps):
             here = (*place, index)
-            found += self._step(step, here)
+            faults = self._step(step, here)
+            found += faults or self._misread(step, visible | {inner.key for inner in step.body}, here)
             if depth < graph.MAX_DEPTH:  # deeper is a fault of its own, already found
-                found += self._steps(step.body, (*here, "config", "steps"), depth + 1)
+                found += self._steps(step.body, (*here, "config", "steps"), visible, depth + 1)
+        return found
+
+    def _misread(self, step: StepDef, visible: frozenset[str], here: graph.Place) -> list[Problem]:
+        """Expressions that read steps which don't exist: they would be null, and silently take the wrong branch."""
+        kind = self._kinds[step.kind]
+        texts: dict[str, Any] = {} if step.when is None else {"when": as_template(step.when)}
+        for name, value in step.config.items():
+            if name not in kind.raw:
+                texts[name] = value
+            elif not kind.sees_scope:
+                texts[name] = as_template(value)
+        found = []
+        for name, value in texts.items():
+            place = (*here, name) if name == "when" else (*here, "config", name)
+            for key in sorted((self._expressions.reads(value) or frozenset()) - visible):
+                close = get_close_matches(key, visible, 1)
+                meant = f"; did you mean {close[0]!r}?" if close else ""
+                found.append(Problem(place, f"reads steps.{key}, but there is no such step{meant}", "unknown_step"))
         return found
 
     def _step(self, step: StepDef, here: graph.Place) -> list[Problem]:

@@ -278,7 +278,7 @@ class Endings:
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             if opened.state.status.terminal:
-                raise Conflict(f"run is already {opened.state.status}")
+                raise Conflict("run has already ended")
             rules.cancel_run(draft, by, reason)
 
         opened, _ = self._journal.decide(run_id, decision)

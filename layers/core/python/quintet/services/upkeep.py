@@ -8,7 +8,7 @@ from typing import Any
 from quintet.domain.errors import AppendConflict, NotFound
 from quintet.domain.events import EventType
 from quintet.domain.job import Job
-from quintet.domain.rules import Draft, cancel_frame, next_moment
+from quintet.domain.rules import CRASHED, Draft, cancel_frame, fail, next_moment
 from quintet.domain.run import Trigger
 from quintet.domain.state import StepState
 from quintet.domain.status import RunStatus
@@ -116,6 +116,8 @@ class Sweep:
                 return self._admit(lapse, now)
             if lapse.status.terminal:
                 return self._finish(lapse)
+            if leases_lapsed:
+                self._lose_carried(lapse.run_id)
             if not lapse.active:
                 return self._look(lapse, now)
             if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
@@ -123,6 +125,15 @@ class Sweep:
             return self._reclaim(lapse, now)
         except (AppendConflict, NotFound):
             return False
+
+    def _lose_carried(self, run_id: str) -> None:
+        """After a restart no carrier is at work any more."""
+
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            for path in [path for path in opened.state.running if opened.state.steps[path].carrier]:
+                fail(draft, path, CRASHED)
+
+        self._journal.decide(run_id, decision)
 
     def _finish(self, lapse: Lapse) -> bool:
         """Repeats what should have followed a run's end."""

@@ -14,6 +14,10 @@ from quintet.steps.user_code import MAX_REQUEST, UserCodeKind, error_of, seen
 MEMORY_MB = 256
 
 
+MAX_MEMORY_MB = 1536
+"""What the runner function (1769 MB by default) can give to the code it runs."""
+
+
 class PythonKind(UserCodeKind):
     """`code` with `main(input)`, `memory_mb`; the result is what main returns, {"value": x} when that is no object.
 
@@ -25,7 +29,7 @@ class PythonKind(UserCodeKind):
     raw = frozenset({"code"})
     fields: ClassVar[Fields] = {
         "code": Field(text(256 * 1024), required=True),
-        "memory_mb": Field(number(64, 3008, whole=True)),
+        "memory_mb": Field(number(64, MAX_MEMORY_MB, whole=True)),
     }
 
     def more_problems(self, step: StepDef) -> list[Problem]:

@@ -31,6 +31,9 @@ class Hook:
 def check(config: ConfigIn, trigger_type: TriggerWord) -> None:
     """Raises Invalid when the trigger lacks what it needs, or the definition says what the trigger doesn't use."""
     found = []
+    if trigger_type is TriggerWord.EVENT:  # of runs only: what a step of another run started
+        message = "Nothing fires 'event' automations: use 'webhook', or a call_automation step"
+        found.append(Problem((*ROOT[:-1], "triggerType"), message, "value_error"))
     if trigger_type is TriggerWord.SCHEDULE and config.schedule is None:
         found.append(Problem((*ROOT, "schedule"), "Field required when triggerType is 'schedule'", "missing"))
     for field, word in (("schedule", TriggerWord.SCHEDULE), ("webhook", TriggerWord.WEBHOOK)):

@@ -109,3 +109,8 @@ class Expressions(Protocol):
 
 class ExpressionFailed(Exception):
     """An expression raised, ran too long or too deep."""
+
+
+def as_template(expression: Any) -> Any:
+    """A raw expression as a template, for asking what it reads."""
+    return "{% " + expression + " %}" if isinstance(expression, str) else expression
