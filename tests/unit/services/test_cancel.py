@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from engine_stage import PROJECT, Stage, call, rest, step, url
+from engine_stage import PROJECT, Stage, ask, call, rest, step, url
 
 from quintet.domain.definition import RetryPolicy, Strategy
-from quintet.domain.errors import Conflict
+from quintet.domain.errors import AppendConflict, Conflict, Throttled
 from quintet.domain.events import EventType
 from quintet.domain.status import RunStatus, StepStatus
 
@@ -109,3 +109,19 @@ def test_an_ended_run_cannot_be_canceled(engine: Stage, ended: str) -> None:
         engine.services.cancel_run(PROJECT, run_id, "bob")
     assert engine.events(run_id) == before
     assert engine.status(run_id).value == ended
+
+
+def test_a_run_that_never_stands_still_answers_busy(engine: Stage) -> None:
+    """Whoever loses every append to other writers is told to come again, and nothing is half-done."""
+    run_id = engine.run(ask("gate"))
+
+    def always_lost(when: str, name: str) -> None:
+        if (when, name) == ("before", "runs.append"):
+            raise AppendConflict(run_id)
+
+    engine.hooks.append(always_lost)
+    with pytest.raises(Throttled) as busy:
+        engine.services.cancel_run(PROJECT, run_id, "ada")
+    engine.hooks.clear()
+    assert busy.value.retry_after == 1
+    assert engine.status(run_id) is RunStatus.WAITING

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from quintet.domain import snapshot
 from quintet.domain.definition import Plan
-from quintet.domain.errors import AppendConflict
+from quintet.domain.errors import AppendConflict, Throttled
 from quintet.domain.fold import extend, fold
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
@@ -111,7 +111,7 @@ class Journal:
         opened.snapshot_number = opened.state.number
 
     def decide(self, run_id: str, decision: Callable[[OpenRun, Draft], T]) -> tuple[OpenRun, T]:
-        """Opens a run, decides, commits; decides again on the new state when another writer was first."""
+        """Opens a run, decides, commits; decides again on the new state when another writer was first. Raises Throttled if always."""
         for tried in range(DECIDE_TRIES):
             self._clock.sleep(RESTS[tried % len(RESTS)])
             opened = self.open(run_id)
@@ -122,7 +122,7 @@ class Journal:
             except AppendConflict:
                 continue
             return opened, value
-        raise AppendConflict(f"run {run_id}: {DECIDE_TRIES} appends were lost to other writers")
+        raise Throttled("the run is busy", retry_after=1)
 
 
 def _brief(error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
