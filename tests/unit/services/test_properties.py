@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from random_plans import crashes, frames
 from rules_model import COMPLETED, FAILED, SKIPPED, Verdict, verdict
 
-import quintet.adapters.jsonata_engine  # noqa: F401  # its library changes the recursion limit, which hypothesis minds during a test
 from quintet.domain.definition import Graph, OnFailure, RetryPolicy, StepDef
 from quintet.domain.events import Event, EventType
 from quintet.domain.status import RunStatus, StepStatus
