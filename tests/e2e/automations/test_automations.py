@@ -237,7 +237,7 @@ BAD: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/automations", {"content": b"{"}, 422),
     ("POST", "/automations", {"content": b"\xff\xfe"}, 422),
     ("POST", "/automations", {"content": b"[" * 100_000}, 422),
-    ("POST", "/automations", {"content": b'"' + b"x" * (1024 * 1024) + b'"'}, 413),
+    ("POST", "/automations", {"content": b'"' + b"x" * (1024 * 1024) + b'"'}, 422),
     ("POST", "/automations", {"json": {"name": "a", "config": {"steps": [step("a", "b"), step("b", "a")]}}}, 422),
     ("POST", "/automations", {"json": {"name": "a", "config": {"steps": [step("a", kind="magic")]}}}, 422),
     ("POST", "/automations", {"json": {"name": "a", "config": {"steps": [step("a", when="(")]}}}, 422),

@@ -28,10 +28,9 @@ _STATUSES: dict[type[Exception], int] = {
     MethodNotAllowed: 405,
     Conflict: 409,
     TooLarge: 413,
-    BodyTooLarge: 413,
     Throttled: 429,
 }
-_SILENT = {401: "Not authenticated", 404: "Not Found", 413: f"The body is larger than {MAX_BYTES} bytes"}
+_SILENT = {401: "Not authenticated", 404: "Not Found"}
 
 
 class AutomationErrors:
@@ -43,6 +42,8 @@ class AutomationErrors:
             return faults((e["loc"], e["msg"], e["type"]) for e in error.errors())
         if isinstance(error, Invalid):
             return faults((_in_body(p.place), p.message, p.type) for p in error.problems)
+        if isinstance(error, BodyTooLarge):
+            return faults([(("body",), f"The body is larger than {MAX_BYTES} bytes", "too_large")])
         for kind, status in _STATUSES.items():
             if isinstance(error, kind):
                 return refusal(status, sentence(str(error)) or _SILENT.get(status, "Refused"), _headers(error))
