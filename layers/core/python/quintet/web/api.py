@@ -112,6 +112,7 @@ class Api(APIGatewayHttpResolver):
         self._errors = errors
         self._request_validation_middleware = Gate(engine)
         self.exception_handler_manager.exception_handler(Exception)(self._failed)
+        self._groups = tuple(routes)
         for group in routes:
             self.include_router(group)
         for route in self.every_route:
@@ -127,6 +128,8 @@ class Api(APIGatewayHttpResolver):
         request_id = str((event.get("requestContext") or {}).get("requestId") or "") or getattr(
             context, "aws_request_id", ""
         )
+        for group in self._groups:  # Powertools gives routes to the API made last; they are this one's while it answers
+            group.api_resolver, group.context = self, self.context
         try:
             answer = self.resolve(cast(dict[str, Any], event), context)
         except Exception as error:  # noqa: BLE001  # the last line of defence: a caller never sees a traceback
