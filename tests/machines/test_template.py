@@ -132,7 +132,7 @@ def test_every_setting_is_a_variable(functions: dict[str, Properties], monkeypat
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     settings = Settings()
 
-    assert [name for name in Settings.__slots__ if not getattr(settings, name)] == ["local_endpoint"]
+    assert [name for name in Settings.__slots__ if not getattr(settings, name)] == []
 
 
 def test_machines_and_functions_go_by_the_names_in_the_environment(

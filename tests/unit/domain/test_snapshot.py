@@ -36,7 +36,6 @@ def same(one: RunState, other: RunState) -> None:
         "changed_at",
         "deadline",
         "input",
-        "result",
     ):
         assert getattr(one, name) == getattr(other, name), name
     assert (one.error, one.canceled_by, one.claim) == (other.error, other.canceled_by, other.claim)

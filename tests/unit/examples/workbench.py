@@ -119,7 +119,7 @@ class Bench:
 
     @staticmethod
     def _no_child(*_args: Any) -> str:
-        raise NotImplementedError("no example starts other automations")
+        raise AssertionError("no example starts other automations")
 
     def define(self, body: Mapping[str, Any]) -> Job:
         """Stores a definition after every check. Raises Invalid."""

@@ -25,7 +25,6 @@ class Settings:
     runner_function: str = _env("RUNNER_FUNCTION")
     sql_function: str = _env("SQL_FUNCTION")
     vault_key_id: str = _env("VAULT_KEY_ID")
-    local_endpoint: str = _env("AWS_ENDPOINT_URL")
 
     @property
     def local(self) -> bool:

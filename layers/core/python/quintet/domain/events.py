@@ -24,7 +24,7 @@ class EventType(StrEnum):
     RUN_WAITING = "run.waiting"
     RUN_RESUMED = "run.resumed"
     RUN_PAUSED = "run.paused"
-    RUN_COMPLETED = "run.completed"  # result
+    RUN_COMPLETED = "run.completed"
     RUN_FAILED = "run.failed"  # error
     RUN_TIMED_OUT = "run.timed_out"  # error
     RUN_CRASHED = "run.crashed"  # error

@@ -66,7 +66,6 @@ def _becomes(status: RunStatus) -> Callable[[RunState, Event], None]:
 def _end(state: RunState, event: Event) -> None:
     state.ended_at = event.at
     state.error = event.data.get("error")
-    state.result = event.data.get("result")
     state.canceled_by = event.data.get("by")
     for index in (state.ready, state.running, state.waiting, state.turns, state.timed, state.failing):
         index.clear()

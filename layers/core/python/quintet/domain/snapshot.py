@@ -33,7 +33,6 @@ def to_dict(state: RunState) -> dict[str, Any]:
         ],
         "input": state.input,
         "given": dict(state.given),
-        "result": state.result,
         "error": state.error,
         "canceled_by": state.canceled_by,
         "claim": _claim_out(state.claim),
@@ -54,7 +53,7 @@ def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
     state = RunState(run_id, plan, RunStatus(data["status"]), data["number"])
     times = [_in(value) for value in data["times"]]
     state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline, state.until = times
-    state.input, state.result, state.error = data["input"], data["result"], data["error"]
+    state.input, state.error = data["input"], data["error"]
     state.given = data["given"]
     state.canceled_by, state.claim = data["canceled_by"], Claim(*data["claim"])
     state.abandoned = dict(data["abandoned"])

@@ -105,7 +105,6 @@ class RunState:
     until: datetime | None = None
     input: Any = None
     given: Mapping[str, Any] = field(default_factory=dict)
-    result: Any = None
     error: Mapping[str, Any] | None = None
     canceled_by: str | None = None
     claim: Claim = Claim()

@@ -12,7 +12,7 @@ from quintet.services.settling import Settling
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What the burst machine does next: `again`, `wait` (seconds) or `end`."""
+    """What the burst machine does next: `wait` (seconds) or `end`; it would also go on at once, at `again`."""
 
     next: str
     seconds: int = 0
