@@ -35,7 +35,10 @@ def same(one: RunState, other: RunState) -> None:
         "ended_at",
         "changed_at",
         "deadline",
+        "until",
         "input",
+        "given",
+        "abandoned",
     ):
         assert getattr(one, name) == getattr(other, name), name
     assert (one.error, one.canceled_by, one.claim) == (other.error, other.canceled_by, other.claim)
