@@ -15,22 +15,35 @@ ROOTS: dict[str, list[Node]] = {
     "ItemFunction": [("Services", "advance_item"), ("AdvanceItem", "__call__")],
     "CarryFunction": [("Services", "carry"), ("Carry", "__call__")],
     "WakeFunction": [("Services", "wake_run")],
+    "DeliverFunction": [("Services", "webhooks"), ("CompletionWebhooks", "deliver")],
     "TickFunction": [("Services", "tick"), ("Tick", "__call__")],
-    "SweepFunction": [("Services", "sweep"), ("Sweep", "__call__")],
+    "SweepFunction": [("Services", "sweep"), ("Sweep", "__call__"), ("CompletionWebhooks", "sweep")],
 }
 """What the handlers call; an API's function calls what its dialect and web have."""
 
 APIS = {"AutomationsApiFunction": ("web/", "dialects/automations/")}
 
-TABLES = {"Runs": "RunsTable", "Jobs": "JobsTable", "Keys": "JobsTable", "Logs": "LogsTable"}
+TABLES = {
+    "Runs": "RunsTable",
+    "Records": "RunsTable",
+    "Jobs": "JobsTable",
+    "Groups": "JobsTable",
+    "Keys": "JobsTable",
+    "Logs": "LogsTable",
+    "Deliveries": "LogsTable",
+}
 INDEXES = {
-    "RunsTable": {"by_project", "by_status", "due", "queue"},
+    "RunsTable": {"by_project", "by_status", "due", "queue", "by_job", "by_end"},
     "JobsTable": {"by_dialect", "by_status", "scheduled"},
-    "LogsTable": set(),
+    "LogsTable": {"deliveries", "deliveries_of_job", "deliveries_due"},
 }
 MACHINES = {"Bursts": "burst", "Timers": "park", "Fanouts": "fanout"}
+QUEUES = {"Timers": "Wakes", "DeliveryQueue": "Deliveries"}
+TAKING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+"""What Lambda does in the name of a function that an event source mapping calls."""
+
 CALLED = {"Carriers": ["CarryFunction"], "Functions": ["RunnerFunction", "SqlFunction"]}
-PORTS = {*TABLES, *MACHINES, *CALLED, "Blobs", "Vault"}
+PORTS = {*TABLES, *MACHINES, *QUEUES, *CALLED, "Blobs", "Vault"}
 BLOBS = {"services/payloads.py": "payloads", "steps/sql.py": "datasets"}
 """Who asks for blobs, and the prefix of those it asks for."""
 
@@ -81,8 +94,10 @@ def asked(code: Code, port: str, method: str) -> set[Need]:
         return {(name, "lambda:InvokeFunction") for name in CALLED[port]}
     if port == "Vault":
         return {("VaultKey", f"kms:{operation.title()}") for operation in used}
+    found = {(QUEUES[port], "sqs:SendMessage")} if "send_message" in used else set()
     words = {"start_execution": "stateMachine", "describe_execution": "execution", "stop_execution": "execution"}
-    return {(f"{words[one]}:{MACHINES[port]}", f"states:{one.title().replace('_', '')}") for one in used}
+    machine = used - {"send_message"}
+    return found | {(f"{words[one]}:{MACHINES[port]}", f"states:{one.title().replace('_', '')}") for one in machine}
 
 
 def _items(table: str, used: set[str], written: set[str]) -> set[Need]:
@@ -94,6 +109,15 @@ def _items(table: str, used: set[str], written: set[str]) -> set[Need]:
     if "transact_write_items" in used:
         found |= {(table, f"dynamodb:{VERBS[verb]}") for verb in VERBS if verb in written}
     assert used <= {*READS, *WRITES, "transact_write_items"}
+    return found
+
+
+def taken(resources: dict[str, Any], name: str) -> set[Need]:
+    """What the queues that call a function ask of it."""
+    found: set[Need] = set()
+    for one in resources.values():
+        if one["Type"] == "AWS::Lambda::EventSourceMapping" and one["Properties"]["FunctionName"] == {"Ref": name}:
+            found |= {(_resource(one["Properties"]["EventSourceArn"]), action) for action in TAKING}
     return found
 
 
@@ -125,12 +149,14 @@ def _resource(written: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", [*ROOTS, *APIS])
-def test_a_function_may_do_what_its_code_does_and_no_more(code: Code, functions: dict[str, Any], name: str) -> None:
+def test_a_function_may_do_what_its_code_does_and_no_more(
+    code: Code, resources: dict[str, Any], functions: dict[str, Any], name: str
+) -> None:
     """A request that the policy forgot fails only on AWS; one that it allows for nothing is a hole."""
     roots = ROOTS.get(name) or [
         node for home, nodes in code.modules.items() if home.startswith(APIS[name]) for node in nodes
     ]
-    needs, has = needed(code, roots), granted(functions[name])
+    needs, has = needed(code, roots) | taken(resources, name), granted(functions[name])
     assert sorted(needs - has) == [], "the policy lacks"
     assert sorted(has - needs) == [], "the policy allows, and no code asks"
 
@@ -152,6 +178,9 @@ def test_the_code_is_followed_to_where_it_is_known_to_go(code: Code) -> None:
         ("Blobs", "put"),
     } <= work
     assert ("StartChild", "__call__") in code.reached(ROOTS["CarryFunction"])
+    assert asked(code, "Timers", "start") == {
+        ("Wakes", "sqs:SendMessage"), ("stateMachine:park", "states:StartExecution")
+    }  # fmt: skip
     assert asked(code, "Fanouts", "stop") == {
         ("execution:fanout", "states:DescribeExecution"), ("execution:fanout", "states:StopExecution")
     }  # fmt: skip

@@ -20,6 +20,7 @@ _COUNTERS = (
 )
 _READS = {"ReceiveMessage", "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "GetQueueUrl",
           "GetQueueAttributes", "ListQueues", "ListQueueTags"}  # fmt: skip
+_SENDS = {"SendMessage", "SendMessageBatch"}
 
 
 class Sqs:
@@ -32,7 +33,27 @@ class Sqs:
 
     def end(self, action: str) -> bool:
         """A request is over; answers whether something was appended."""
+        if action in _SENDS:
+            return self._sent()
         return action not in _READS and self.queues()
+
+    def _sent(self) -> bool:
+        """Append the messages that came: they stand behind those that are known, however many these are."""
+        changed = False
+        for scoped, queue in sqs._queues.all_items():
+            key = " ".join(scoped)
+            if key not in self._descriptions:
+                return self.queues()
+            known, added = self._messages[key], list[dict[str, Any]]()
+            for message in reversed(queue["messages"]):
+                if message["id"] in known:
+                    break
+                added.append(message)
+            if added:
+                known.update(message["id"] for message in added)
+                self._append(["q", key, None, added[::-1], []])
+                changed = True
+        return changed
 
     def queues(self) -> bool:
         """Append what changed in any queue; answers whether something did."""

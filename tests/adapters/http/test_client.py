@@ -13,6 +13,7 @@ import pytest
 from quintet.adapters import http_socket
 from quintet.adapters.http import GuardedHttpClient
 from quintet.adapters.http_guard import AddressGuard
+from quintet.adapters.http_urls import GuardedUrls
 from quintet.services.ports.http import HttpAnswer, HttpFault, HttpRequest
 
 HASTY = 0.4
@@ -122,14 +123,14 @@ def test_redirects(client: GuardedHttpClient, server: Any, status: int, method: 
 
 
 def test_secrets_do_not_follow_to_another_origin(client: GuardedHttpClient, server: Any, other_server: Any) -> None:
-    """Authorization, cookies and API keys stay behind; the rest goes along."""
-    headers = {"Authorization": "s", "cookie": "s", "X-API-Key": "s", "X-Other": "kept"}
+    """Authorization, cookies, API keys and run tokens stay behind; the rest goes along."""
+    headers = {"Authorization": "s", "cookie": "s", "X-API-Key": "s", "X-Run-Token": "s", "X-Other": "kept"}
     sent = HttpRequest("GET", at(server, f"/redirect/302?{at(other_server, '/next')}"), headers)
 
     seen = json.loads(client.send(sent).body)["headers"]
 
     assert seen["x-other"] == "kept"
-    assert not {"authorization", "cookie", "x-api-key"} & set(seen)
+    assert not {"authorization", "cookie", "x-api-key", "x-run-token"} & set(seen)
 
 
 def test_redirects_end(client: GuardedHttpClient, server: Any) -> None:
@@ -150,9 +151,14 @@ def test_redirects_are_judged_like_any_target(client: GuardedHttpClient, server:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]", "[::ffff:7f00:1]"]
-)
-def test_no_spelling_of_loopback_passes(server: Any, host: str) -> None:
+    "host",
+    ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]", "[::ffff:7f00:1]", "10.0.0.1",
+     "0xa.1", "012.0.0.1", "167772161", "169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "100.64.0.1",
+     "1681915905", "192.168.1.1", "3232235777", "0", "[::]", "[::127.0.0.1]", "[::ffff:169.254.169.254]",
+     "[::ffff:0:10.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::a9fe:a9fe]", "[2002:7f00:1::]", "[2002:a9fe:a9fe::1]",
+     "[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "[fd00:ec2::254]", "[fe80::1]"],
+)  # fmt: skip
+def test_no_spelling_of_a_closed_address_passes(server: Any, host: str) -> None:
     """Numbers are judged by what they resolve to."""
     found = fault(GuardedHttpClient(AddressGuard()), at(server, host=host))
 
@@ -238,6 +244,47 @@ def test_a_resolver_that_hangs_is_cut_off(client: GuardedHttpClient, monkeypatch
     released.set()
 
     assert found.type == "Timeout"
+
+
+def test_a_fault_tells_how_far_the_exchange_came(client: GuardedHttpClient, server: Any) -> None:
+    """The phases that were over, and no others."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = fault(client, f"http://127.0.0.1:{probe.getsockname()[1]}/")
+
+    assert nobody.phases == {}
+    assert set(fault(client, at(server, "/silent"), timeout=HASTY).phases) == {"connect_ms"}
+    assert set(fault(client, at(server, "/cut")).phases) == {"connect_ms", "ttfb_ms"}
+
+
+def test_a_name_that_was_public_when_it_was_saved_is_judged_again(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rebinding: the resolver answers with a public address first, then with a private one, and with loopback."""
+    answers = iter(["93.184.216.34", "10.0.0.1", "127.0.0.1"])
+
+    def look_up(_host: str, port: int, **_: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(http_socket.socket, "getaddrinfo", look_up)
+    url = at(server, host="rebound.example")
+    deployed = GuardedHttpClient(AddressGuard())
+
+    assert GuardedUrls(AddressGuard()).refusal(url) is None
+    assert fault(deployed, url).type == "Refused"
+    assert fault(deployed, url).type == "Refused"
+
+
+def test_a_name_that_changes_between_redirects_is_judged_each_time(
+    client: GuardedHttpClient, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same name, asked again for the second exchange, leads inside."""
+    answers = iter(["127.0.0.1", "10.0.0.1"])
+
+    def look_up(_host: str, port: int, **_: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(http_socket.socket, "getaddrinfo", look_up)
+
+    assert fault(client, at(server, "/redirect/307?/next", host="rebound.example")).type == "Refused"
 
 
 def test_proxies_of_the_environment_are_not_used(

@@ -16,12 +16,22 @@ from quintet.adapters.aws import client, forget_clients
 from quintet.adapters.dynamodb.jobs import DynamoJobs
 from quintet.adapters.dynamodb.keys import DynamoKeys
 from quintet.adapters.dynamodb.logs import DynamoLogs
+from quintet.adapters.dynamodb.records import DynamoRecords
 from quintet.adapters.dynamodb.runs import DynamoRuns
 from quintet.adapters.kms import KmsVault
-from quintet.adapters.memory import MemoryBlobs, MemoryJobs, MemoryKeys, MemoryLogs, MemoryRuns, MemoryVault
+from quintet.adapters.memory import (
+    MemoryBlobs,
+    MemoryJobs,
+    MemoryKeys,
+    MemoryLogs,
+    MemoryRecords,
+    MemoryRuns,
+    MemoryVault,
+)
 from quintet.adapters.s3 import S3Blobs
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.keys import Keys
+from quintet.services.ports.records import Records
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.secrets import Vault
 from quintet.services.ports.world import Blobs, Logs
@@ -40,6 +50,7 @@ class Stores:
     logs: Callable[[], Logs]
     blobs: Callable[[], Blobs]
     vault: Callable[[], Vault]
+    records: Callable[[], Records]
 
 
 class _Template(yaml.SafeLoader):
@@ -69,7 +80,7 @@ def _vault_key() -> str:
     return client("kms").create_key()["KeyMetadata"]["KeyId"]
 
 
-MEMORY = Stores(MemoryRuns, MemoryJobs, MemoryKeys, MemoryLogs, MemoryBlobs, MemoryVault)
+MEMORY = Stores(MemoryRuns, MemoryJobs, MemoryKeys, MemoryLogs, MemoryBlobs, MemoryVault, MemoryRecords)
 AWS = Stores(
     lambda: DynamoRuns(make_table("RunsTable")),
     lambda: DynamoJobs(make_table("JobsTable")),
@@ -77,6 +88,7 @@ AWS = Stores(
     lambda: DynamoLogs(make_table("LogsTable")),
     lambda: S3Blobs(_bucket()),
     lambda: KmsVault(_vault_key()),
+    lambda: DynamoRecords(make_table("RunsTable")),
 )
 
 

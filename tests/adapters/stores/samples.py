@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from quintet.adapters.memory import ManualClock, SeededIds
-from quintet.domain.definition import Plan, StepDef
+from quintet.domain.definition import Overrides, Plan, StepDef, Strategy
 from quintet.domain.events import Event, EventType
 from quintet.domain.job import Job, JobVersion
-from quintet.domain.run import Parent, Run, Slot, Trigger
+from quintet.domain.run import Parent, Run, Slot, Trigger, VersionPolicy
 from quintet.domain.status import RunStatus
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -46,11 +46,18 @@ def a_full_run() -> Run:
         error={"type": "Boom", "message": "größer", "details": {"n": [1, None, 2.5]}},
         trigger=Trigger("webhook", "hook", "h-1"),
         concurrency_key="k",
-        external_id="x-1",
         parent=Parent("parent-run", "call", 2),
-        slots=(Slot("one", 1), Slot("two", 2)),
+        slots=(Slot("one", 1), Slot("two", 2, refuses=True)),
         priority=7,
+        scheduled_at=after(0.5),
+        expires_at=after(3600),
+        policy=VersionPolicy.MINOR,
+        overrides=Overrides(4, 2.5, Strategy.LINEAR, 0.5, 60.0),
+        group="group-1",
+        follows=True,
+        asked={"tags": {"env": "größe"}, "payload_hash": "ab", "lineage_depth": 2, "list": [1, None, {"x": 2.5}]},
         depth=2,
+        item=3,
     )
 
 

@@ -18,7 +18,7 @@ from quintet.domain.errors import Throttled
 from quintet.domain.events import Event, EventType
 from quintet.domain.run import Slot, Trigger
 from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import AlreadyThere, Change
+from quintet.services.ports.runs import AlreadyThere, Change, Creation
 
 from .conftest import Stores, make_table
 from .samples import a_run, after, created, progress
@@ -64,7 +64,7 @@ def lose_the_answer(aws: Stores) -> Iterator[Losing]:
 def test_an_append_whose_answer_was_lost_is_done_once(runs: DynamoRuns, lose_the_answer: Losing) -> None:
     """The repeated put finds its own events and is no conflict."""
     run = a_run()
-    runs.create(run, created(), lease_until=None, due_at=None)
+    runs.create(Creation(run, created()))
     lose_the_answer("PutItem")
     runs.append(run.id, 2, [progress(3)])
     assert runs.tail(run.id, 2) == [progress(3)]
@@ -82,8 +82,8 @@ def test_a_repeated_transaction_is_known_by_its_token(runs: DynamoRuns) -> None:
     events.register_first("before-send.dynamodb.TransactWriteItems", fail_once)
     try:
         with suppress(AlreadyThere):  # moto does not know tokens; DynamoDB and the local cloud do
-            runs.create(a_run(), created(), lease_until=None, due_at=None)
-        runs.create(a_run(), created(), lease_until=None, due_at=None)
+            runs.create(Creation(a_run(), created()))
+        runs.create(Creation(a_run(), created()))
     finally:
         events.unregister("before-send.dynamodb.TransactWriteItems", fail_once)
     assert len(sent) == 3
@@ -93,7 +93,7 @@ def test_a_repeated_transaction_is_known_by_its_token(runs: DynamoRuns) -> None:
 def test_a_wake_whose_answer_was_lost_still_starts_a_burst(runs: DynamoRuns, lose_the_answer: Losing) -> None:
     """The repeated wake finds that it has the run, and gives the epoch it made."""
     run = a_run()
-    runs.create(run, created(), lease_until=None, due_at=None)
+    runs.create(Creation(run, created()))
     lose_the_answer("UpdateItem")
     assert runs.wake(run.id, after(60)) == 1
     assert runs.rest(run.id, 1, None)
@@ -102,7 +102,7 @@ def test_a_wake_whose_answer_was_lost_still_starts_a_burst(runs: DynamoRuns, los
 def test_a_reclaim_whose_answer_was_lost_still_starts_a_burst(runs: DynamoRuns, lose_the_answer: Losing) -> None:
     """The repeated reclaim finds that it has the run, and gives the epoch it made."""
     run = a_run()
-    runs.create(run, created(), lease_until=after(1), due_at=None)
+    runs.create(Creation(run, created(), lease_until=after(1)))
     lose_the_answer("UpdateItem")
     assert runs.reclaim(run.id, 1, after(60)) == 2
 
@@ -110,7 +110,7 @@ def test_a_reclaim_whose_answer_was_lost_still_starts_a_burst(runs: DynamoRuns, 
 def test_a_rest_whose_answer_was_lost_is_a_rest(runs: DynamoRuns, lose_the_answer: Losing) -> None:
     """The repeated rest finds the run at rest under its own epoch."""
     run = a_run()
-    runs.create(run, created(), lease_until=after(1), due_at=None)
+    runs.create(Creation(run, created(), lease_until=after(1)))
     lose_the_answer("UpdateItem")
     assert runs.rest(run.id, 1, None)
     assert not runs.load(run.id).active
@@ -140,7 +140,7 @@ def just_before(aws: Stores) -> Iterator[Callable[[str, Callable[[], object]], N
 def test_a_wake_that_misses_the_rest_wakes_after_it(runs: DynamoRuns, just_before: Callable[..., None]) -> None:
     """A burst that rests between the waker's look and its mark is woken."""
     run = a_run()
-    runs.create(run, created(), lease_until=after(1), due_at=None)
+    runs.create(Creation(run, created(), lease_until=after(1)))
     # The wake is refused, reads the active run, and would mark it: right then the burst rests.
     just_before("GetItem", lambda: just_before("UpdateItem", lambda: runs.rest(run.id, 1, None)))
     assert runs.wake(run.id, after(60)) == 2
@@ -149,7 +149,7 @@ def test_a_wake_that_misses_the_rest_wakes_after_it(runs: DynamoRuns, just_befor
 def test_a_rest_that_meets_a_wake_in_between_looks_again(runs: DynamoRuns, just_before: Callable[..., None]) -> None:
     """A wake right before the rest's write is not slept over."""
     run = a_run()
-    runs.create(run, created(), lease_until=after(1), due_at=None)
+    runs.create(Creation(run, created(), lease_until=after(1)))
     just_before("UpdateItem", lambda: runs.wake(run.id, after(60)))
     assert not runs.rest(run.id, 1, None)
     assert runs.rest(run.id, 1, None)
@@ -160,7 +160,7 @@ def test_a_slot_freed_while_a_run_changes_queues_lets_it_in(runs: DynamoRuns, ju
     slots = (Slot("a", 1), Slot("b", 1))
     holder, queued = a_run(slots=slots[1:]), a_run(RunStatus.QUEUED, slots=slots)
     for run in (holder, queued):
-        runs.create(run, created(), lease_until=None, due_at=None)
+        runs.create(Creation(run, created()))
     ended = Change(replace(holder, status=RunStatus.COMPLETED), RunStatus.EXECUTING)
     just_before("UpdateItem", lambda: runs.append(holder.id, 2, [progress(3)], ended))
     assert runs.admit(replace(queued, status=RunStatus.EXECUTING), 2, [progress(3)], after(60)) == 1
@@ -169,7 +169,7 @@ def test_a_slot_freed_while_a_run_changes_queues_lets_it_in(runs: DynamoRuns, ju
 def test_a_snapshot_read_while_it_is_replaced_is_whole(runs: DynamoRuns, just_before: Callable[..., None]) -> None:
     """A load that learned of one snapshot may find a newer one, and the events that belong to it."""
     run = a_run()
-    runs.create(run, created(), lease_until=None, due_at=None)
+    runs.create(Creation(run, created()))
     for number in range(3, 7):
         runs.append(run.id, number - 1, [progress(number)])
     runs.keep_snapshot(run.id, 3, {"at": 3})
@@ -215,7 +215,7 @@ def test_conflicting_transactions_are_tried_again(runs: DynamoRuns, refuse: Call
     """A conflict with another transaction is not the caller's business while it ends soon."""
     run = a_run()
     refuse(3, ["None", "TransactionConflict"])
-    runs.create(run, created(), lease_until=None, due_at=None)
+    runs.create(Creation(run, created()))
     assert runs.get(run.id) == run
 
 
@@ -226,14 +226,14 @@ def test_conflicts_that_do_not_end_are_throttling(
     monkeypatch.setattr("time.sleep", lambda _: None)
     refuse(1000, ["TransactionConflict"])
     with pytest.raises(Throttled):
-        runs.create(a_run(), created(), lease_until=None, due_at=None)
+        runs.create(Creation(a_run(), created()))
 
 
 def test_an_unknown_refusal_is_not_hidden(runs: DynamoRuns, refuse: Callable[..., None]) -> None:
     """A validation fault is raised as it is, not taken for a conflict."""
     refuse(1, ["None", "ValidationError"])
     with pytest.raises(ClientError):
-        runs.create(a_run(), created(), lease_until=None, due_at=None)
+        runs.create(Creation(a_run(), created()))
 
 
 def _bytes(item: dict[str, Any]) -> int:
@@ -247,7 +247,7 @@ def test_a_small_run_costs_one_unit_a_write(table: str, runs: DynamoRuns) -> Non
         Event(EventType.RUN_CREATED, after(0), None, {"input": {"date": "2026-03-01", "limit": 10}}),
         Event(EventType.RUN_STARTED, after(0)),
     ]
-    runs.create(run, begin, lease_until=after(60), due_at=after(60))
+    runs.create(Creation(run, begin, lease_until=after(60), due_at=after(60)))
     assert runs.wake(run.id, after(90)) is None
     found = client("dynamodb").query(
         TableName=table,
@@ -268,7 +268,7 @@ def test_requests_are_metered_when_asked(
     try:
         runs = DynamoRuns(table)
         run = a_run()
-        runs.create(run, created(), lease_until=None, due_at=None)
+        runs.create(Creation(run, created()))
         runs.append(run.id, 2, [progress(3)])
         runs.load(run.id)
     finally:

@@ -1,16 +1,22 @@
 """Port Jobs."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from quintet.adapters.ids import SystemIds
+from quintet.adapters.job_records import job_from_text, job_to_text
+from quintet.adapters.memory import ManualClock, SeededIds
 from quintet.domain.errors import Conflict, NotFound
 from quintet.domain.events import to_millis
 from quintet.domain.job import Job
+from quintet.domain.terms import Terms
 from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.world import Ids
 
-from .samples import a_job, a_version, after
+from .samples import NOW, a_job, a_version, after
 
 
 def _create(jobs: Jobs, **changes: object) -> Job:
@@ -217,3 +223,24 @@ def test_a_job_that_is_gone_is_not_rescheduled(jobs: Jobs) -> None:
     job = _create(jobs, settings={"schedule": {"next_at": to_millis(after(10))}})
     jobs.delete(job)
     assert not jobs.reschedule(job, after(10), after(70))
+
+
+def test_a_record_of_before_slugs_and_terms_still_reads() -> None:
+    """What is not in it has its default; a job without any of them is still written as then."""
+    record = (
+        '{"id":"j","p":"acme","d":"automations","n":"nightly","v":3,"w":"01890a5d-ac96-7000-8000-000000000001",'
+        '"c":1772366400123,"u":1772366400123,"st":"active","t":"manual","se":{"x":1}}'
+    )
+    job = job_from_text(record)
+    assert (job.slug, job.labels, job.terms) == (None, frozenset(), Terms())
+    assert (job.version, job.settings, job.created_at) == (3, {"x": 1}, NOW)
+    assert job_to_text(job) == record
+
+
+@pytest.mark.parametrize("ids", [SystemIds(), SeededIds(1, ManualClock())])
+def test_version_ids_are_short_and_different(ids: Ids) -> None:
+    """`ver_` and twelve characters; none of ten thousand twice."""
+    made = {ids.version_id() for _ in range(10_000)}
+    assert len(made) == 10_000
+    assert all(re.fullmatch(r"ver_[0-9a-z]{12}", one) for one in made)
+    assert set("".join(one[4:] for one in made)) == set("0123456789abcdefghijklmnopqrstuvwxyz")

@@ -12,14 +12,31 @@ from quintet.adapters.memory import MemoryRuns
 from quintet.domain.errors import AppendConflict, NotFound
 from quintet.domain.run import Run, Slot
 from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import AlreadyThere, Change, Runs, SlotTaken
+from quintet.services.ports.runs import (
+    AlreadyThere,
+    Change,
+    Claims,
+    Creation,
+    Guard,
+    Rate,
+    RateExceeded,
+    RunList,
+    Runs,
+    SlotTaken,
+)
 
 from .conftest import Stores
 from .samples import a_run, after, created, progress
 
-SLOTS = [(), (Slot("a", 1),), (Slot("a", 1), Slot("b", 2)), (Slot("b", 2),)]
-STATUSES = [RunStatus.EXECUTING, RunStatus.QUEUED, RunStatus.DELAYED]
-NEXT = [RunStatus.EXECUTING, RunStatus.WAITING, RunStatus.COMPLETED, RunStatus.CANCELED]
+SLOTS = [(), (Slot("a", 1),), (Slot("a", 1), Slot("b", 2)), (Slot("b", 2),), (Slot("c", 2, refuses=True), Slot("b", 2))]
+STATUSES = [RunStatus.EXECUTING, RunStatus.QUEUED, RunStatus.DELAYED, RunStatus.WAITING]
+NEXT = [*STATUSES, RunStatus.PAUSED, RunStatus.COMPLETED, RunStatus.CANCELED]
+CLAIMS = [
+    Claims(),
+    Claims((Guard("g", after(5), "m"),), (), ("tag:a",)),
+    Claims((Guard("h"),), (Rate("r", 3, 60),)),
+    Claims((), (Rate("r", 2, 60), Rate("s", 5, 1)), ("tag:a", "tag:b")),
+]
 moments = st.integers(0, 500).map(after)
 choices = st.integers(0, 99)
 
@@ -48,20 +65,44 @@ class Alike(RuleBasedStateMachine):
         self.events += 1
         return progress(self.events)
 
+    def a_creation(
+        self, status: RunStatus, slots: tuple[Slot, ...], due: Any, leased: bool, claims: Claims
+    ) -> Creation:
+        self.events += 1
+        run = a_run(
+            status,
+            slots=slots,
+            priority=self.events % 3,
+            created_at=after(self.events),
+            started_at=after(self.events) if status is RunStatus.EXECUTING else None,
+            group=[None, "g"][self.events % 2],
+            follows=bool(self.events % 3),
+        )
+        return Creation(run, created(), after(60) if leased else None, due, claims)
+
     @rule(
-        status=st.sampled_from(STATUSES),
+        statuses=st.lists(st.sampled_from(STATUSES), min_size=1, max_size=4),
         slots=st.sampled_from(SLOTS),
         due=st.none() | moments,
         leased=st.booleans(),
-        guard=st.booleans(),
+        claims=st.sampled_from(CLAIMS),
     )
-    def create(self, status: RunStatus, slots: tuple[Slot, ...], due: Any, leased: bool, guard: bool) -> None:
-        run = a_run(status, slots=slots, priority=self.events % 3)
-        lease = after(60) if leased else None
-        named = {"guard": "g", "guard_until": after(5)} if guard else {}
-        answer = self.both(lambda runs: runs.create(run, created(), lease_until=lease, due_at=due, **named))
-        if answer == ("gave", None):
-            self.known.append(run.id)
+    def create(
+        self, statuses: list[RunStatus], slots: tuple[Slot, ...], due: Any, leased: bool, claims: Claims
+    ) -> None:
+        many = [self.a_creation(status, slots, due, leased, claims) for status in statuses]
+        if len(many) == 1:
+            answers = [self.both(lambda runs: runs.create(many[0]))]
+        else:
+            answers = self.both(lambda runs: [_told(answer) for answer in runs.create_many(many)])[1]
+        self.known += [one.run.id for one, answer in zip(many, answers, strict=True) if answer == ("gave", None)]
+
+    @precondition(lambda self: self.known)
+    @rule(choice=choices, claims=st.sampled_from(CLAIMS), over=st.booleans())
+    def claim(self, choice: int, claims: Claims, over: bool) -> None:
+        run_id = self.pick(choice)
+        guards = tuple(replace(guard, over=run_id if over else None) for guard in claims.guards)
+        self.both(lambda runs: runs.claim(run_id, replace(claims, guards=guards), after(self.events)))
 
     @precondition(lambda self: self.known)
     @rule(choice=choices, stale=st.booleans())
@@ -71,12 +112,14 @@ class Alike(RuleBasedStateMachine):
         self.both(lambda runs: runs.append(run_id, base, [event]))
 
     @precondition(lambda self: self.known)
-    @rule(choice=choices, status=st.sampled_from(NEXT))
-    def change(self, choice: int, status: RunStatus) -> None:
+    @rule(choice=choices, status=st.sampled_from(NEXT), due=st.none() | moments)
+    def change(self, choice: int, status: RunStatus, due: Any) -> None:
         was = self.memory.get(self.pick(choice))
-        now = replace(was, status=status, updated_at=after(self.events))
+        started = was.started_at or (after(self.events) if status is RunStatus.EXECUTING else None)
+        ended = after(self.events) if status.terminal else None
+        now = replace(was, status=status, updated_at=after(self.events), started_at=started, ended_at=ended)
         base, event = len(self.memory.tail(was.id, 0)), self.next_event()
-        self.both(lambda runs: runs.append(was.id, base, [event], Change(now, was.status)))
+        self.both(lambda runs: runs.append(was.id, base, [event], Change(now, was.status, due)))
 
     @precondition(lambda self: self.known)
     @rule(choice=choices, until=moments)
@@ -94,7 +137,7 @@ class Alike(RuleBasedStateMachine):
     def admit(self, choice: int, stale: bool) -> None:
         run, event = self.memory.get(self.pick(choice)), self.next_event()
         base = 2 if stale else len(self.memory.tail(run.id, 0))
-        admitted: Run = replace(run, status=RunStatus.EXECUTING)
+        admitted: Run = replace(run, status=RunStatus.EXECUTING, started_at=after(self.events))
         self.both(lambda runs: runs.admit(admitted, base, [event], after(60)))
 
     @precondition(lambda self: self.known)
@@ -115,7 +158,16 @@ class Alike(RuleBasedStateMachine):
             self.both(lambda runs, run_id=run_id: runs.load(run_id))
         for statuses in (None, NEXT, [RunStatus.QUEUED]):
             self.both(lambda runs, statuses=statuses: (runs.page("acme", statuses, 3, 1), runs.count("acme", statuses)))
-        for slot in "ab":
+        for wanted in (
+            RunList("acme"),
+            RunList("acme", "job-1"),
+            RunList("acme", label="tag:a", statuses=frozenset(NEXT)),
+        ):
+            self.both(lambda runs, wanted=wanted: runs.browse(wanted, 3))
+        self.both(lambda runs: (runs.counts("acme"), runs.counts("acme", "g")))
+        self.both(lambda runs: list(runs.ended("job-1", after(0), after(500))))
+        self.both(lambda runs: runs.spent([Rate("r", 3, 60), Rate("s", 5, 1)], after(self.events)))
+        for slot in "abc":
             self.both(lambda runs, slot=slot: runs.next_queued(slot))
         self.both(lambda runs: sorted(runs.due(after(300), 100), key=lambda lapse: (lapse.due_at, lapse.run_id)))
 
@@ -123,10 +175,22 @@ class Alike(RuleBasedStateMachine):
 def _answer(act: Callable[[Runs], Any], runs: Runs) -> tuple[str, Any]:
     try:
         return "gave", act(runs)
-    except AlreadyThere as known:
-        return "AlreadyThere", known.run_id
-    except (AppendConflict, NotFound, SlotTaken) as refusal:
-        return type(refusal).__name__, None
+    except (AlreadyThere, AppendConflict, NotFound, RateExceeded, SlotTaken) as refusal:
+        return _told(refusal)
+
+
+def _told(answer: Exception | None) -> tuple[str, Any]:
+    match answer:
+        case None:
+            return "gave", None
+        case AlreadyThere():
+            return "AlreadyThere", (answer.run_id, answer.guard, answer.mark)
+        case RateExceeded():
+            return "RateExceeded", (answer.name, answer.until)
+        case SlotTaken():
+            return "SlotTaken", str(answer)
+        case _:
+            return type(answer).__name__, None
 
 
 def test_memory_and_dynamodb_answer_alike(aws: Stores) -> None:

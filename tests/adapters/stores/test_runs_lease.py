@@ -10,7 +10,7 @@ from quintet.domain.errors import AppendConflict
 from quintet.domain.events import Event, EventType
 from quintet.domain.run import Run, Slot
 from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import Change, Lapse, Runs
+from quintet.services.ports.runs import Change, Creation, Lapse, Runs
 
 from .samples import a_run, after, created
 
@@ -19,7 +19,7 @@ FAR = after(9999)
 
 def _created(runs: Runs, **changes: object) -> Run:
     run = a_run(**changes)  # type: ignore[arg-type] # any field of a run
-    runs.create(run, created(), lease_until=after(60), due_at=after(60))
+    runs.create(Creation(run, created(), lease_until=after(60), due_at=after(60)))
     return run
 
 
@@ -200,7 +200,7 @@ def test_many_due_runs_come_in_order(runs: Runs) -> None:
     """Order and limit hold over all parts of the time index."""
     made = [a_run() for _ in range(30)]
     for place, run in enumerate(made):
-        runs.create(run, created(), lease_until=None, due_at=after((place * 7) % 30))
+        runs.create(Creation(run, created(), due_at=after((place * 7) % 30)))
     expected = sorted(range(30), key=lambda place: (place * 7) % 30)
     assert [lapse.run_id for lapse in runs.due(FAR, 12)] == [made[place].id for place in expected[:12]]
     assert len(runs.due(FAR, 100)) == 30
@@ -210,6 +210,6 @@ def test_many_due_runs_come_in_order(runs: Runs) -> None:
 def test_only_admission_starts_a_run_that_was_not_let_in(runs: Runs, status: RunStatus) -> None:
     """Waking a queued or delayed run would pass by its cap, so it does nothing."""
     run = a_run(status, slots=(Slot("s", 1),))
-    runs.create(run, created(), lease_until=after(60), due_at=after(5))
+    runs.create(Creation(run, created(), lease_until=after(60), due_at=after(5)))
     assert runs.wake(run.id, FAR) is None
     assert not runs.load(run.id).active

@@ -7,7 +7,7 @@ import pytest
 from quintet.domain.events import Event, EventType
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import Change, Runs
+from quintet.services.ports.runs import Change, Creation, Runs
 
 from .samples import a_run, after, created
 
@@ -19,7 +19,7 @@ def made(runs: Runs) -> list[Run]:
     """Nine runs of `acme` in three statuses in turn, newest first, and one of another project."""
     mine = [a_run(CYCLE[place % 3]) for place in range(9)]
     for run in [*mine, a_run(project="other")]:
-        runs.create(run, created(), lease_until=None, due_at=None)
+        runs.create(Creation(run, created()))
     return mine[::-1]
 
 
@@ -45,14 +45,14 @@ def test_another_projects_runs_are_not_there(runs: Runs, made: list[Run]) -> Non
 def test_a_project_may_be_called_anything(runs: Runs) -> None:
     """A name with the separator in it is read back as it was, from every list."""
     run = a_run(project="a#b")
-    runs.create(run, created(), lease_until=None, due_at=None)
+    runs.create(Creation(run, created()))
     assert runs.page("a#b", None, 9, 0) == runs.page("a#b", [RunStatus.EXECUTING], 9, 0) == [run]
 
 
 def test_counters_follow_every_change_of_status(runs: Runs) -> None:
     """Lists and counters agree after each step of a run's life."""
     run = a_run()
-    runs.create(run, created(), lease_until=after(1), due_at=None)
+    runs.create(Creation(run, created(), lease_until=after(1)))
     base = 2
     was = run
     for status in (RunStatus.WAITING, RunStatus.WAITING, RunStatus.EXECUTING, RunStatus.FAILED):
@@ -72,7 +72,7 @@ def test_many_runs_are_paged_without_holes(runs: Runs) -> None:
     ids = []
     for place in range(60):
         run = a_run(CYCLE[place % 2])
-        runs.create(run, created(), lease_until=None, due_at=None)
+        runs.create(Creation(run, created()))
         ids.append(run.id)
     for statuses in (None, CYCLE):
         seen = [run.id for offset in range(0, 70, 7) for run in runs.page("acme", statuses, 7, offset)]

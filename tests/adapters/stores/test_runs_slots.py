@@ -9,7 +9,7 @@ from quintet.domain.errors import AppendConflict, NotFound
 from quintet.domain.events import Event, EventType
 from quintet.domain.run import Run, Slot
 from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import Change, Runs, SlotTaken
+from quintet.services.ports.runs import Change, Creation, Runs, SlotTaken
 
 from .samples import a_run, after, created, progress
 
@@ -21,7 +21,7 @@ def _create(
     runs: Runs, status: RunStatus = RunStatus.EXECUTING, slots: tuple[Slot, ...] = ONE, priority: int = 0
 ) -> Run:
     run = a_run(status, slots=slots, priority=priority)
-    runs.create(run, created(), lease_until=after(60), due_at=after(60))
+    runs.create(Creation(run, created(), lease_until=after(60), due_at=after(60)))
     return run
 
 
@@ -40,7 +40,7 @@ def test_a_full_slot_refuses(runs: Runs) -> None:
     _create(runs)
     other = a_run(slots=ONE)
     with pytest.raises(SlotTaken):
-        runs.create(other, created(), lease_until=after(1), due_at=None)
+        runs.create(Creation(other, created(), lease_until=after(1)))
     with pytest.raises(NotFound):
         runs.get(other.id)
     assert runs.count("acme", None) == 1

@@ -1,36 +1,13 @@
-"""Ports Keys, Logs, Blobs, Vault."""
-
-from dataclasses import replace
+"""Ports Logs, Blobs, Vault."""
 
 import pytest
 
 from quintet.domain.errors import Invalid, NotFound, TooLarge
-from quintet.services.ports.keys import Key, Keys
 from quintet.services.ports.secrets import Vault
 from quintet.services.ports.world import Blobs, LogEntry, Logs
 
 from .conftest import Stores
-from .samples import NOW, after
-
-DIGEST = "ab" * 32
-KEY = Key("key-1", "acme", "default", "ci", "qk_12", frozenset({"admin", "runs:read"}), NOW)
-
-
-def test_a_key_is_found_by_its_digest(keys: Keys) -> None:
-    """Whole, and only by its own digest."""
-    full = replace(KEY, owner="me", expires_at=after(1), revoked_at=after(2), last_used_at=after(3))
-    keys.put(DIGEST, KEY)
-    keys.put("cd" * 32, full)
-    assert keys.find(DIGEST) == KEY
-    assert keys.find("cd" * 32) == full
-    assert keys.find("ef" * 32) is None
-
-
-def test_a_keys_record_is_replaced(keys: Keys) -> None:
-    """A revocation is the same key written again."""
-    keys.put(DIGEST, KEY)
-    keys.put(DIGEST, replace(KEY, revoked_at=after(9)))
-    assert keys.find(DIGEST) == replace(KEY, revoked_at=after(9))
+from .samples import after
 
 
 def _line(number: int, message: str = "") -> LogEntry:
@@ -84,6 +61,23 @@ def test_blobs_are_bytes_by_name(blobs: Blobs) -> None:
     with pytest.raises(NotFound):
         blobs.get("payloads/b")
     assert "payloads/a" in blobs.link("payloads/a b", 60)
+
+
+def test_a_blob_above_the_bound_is_not_read(blobs: Blobs) -> None:
+    """One of exactly as many bytes is."""
+    blobs.put("uploads/a", b"1234")
+    assert blobs.get("uploads/a", 4) == b"1234"
+    with pytest.raises(TooLarge):
+        blobs.get("uploads/a", 3)
+
+
+def test_an_upload_link_writes_one_blob_by_put(aws: Stores) -> None:
+    """It is signed for PUT, ends, and binds the uploader to no checksum that it would have to know beforehand."""
+    link = aws.blobs().upload_link("uploads/a b.json", 60)
+    assert "uploads/a%20b.json?" in link
+    assert "X-Amz-Expires=60" in link
+    assert "X-Amz-SignedHeaders=host&" in link
+    assert "checksum" not in link.lower()
 
 
 def test_a_link_is_signed_and_ends(aws: Stores) -> None:

@@ -8,7 +8,8 @@ distributed deployment could show between two port calls can happen here too.
 import heapq
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryJobs, Memory
 from quintet.bootstrap import Services
 
 MAX_NESTING = 3
+READS = frozenset({"load", "get", "tail", "due", "page", "count", "counts", "browse", "ended", "spent", "beaten"})
 
 
 class ProcessDied(BaseException):
@@ -113,7 +115,7 @@ class World:
         return Services(
             clock=self.clock,
             ids=self.ids,
-            runs=self.wrap("runs", frozenset({"load", "get", "tail", "due", "keep_snapshot", "page", "count"})),
+            runs=self.wrap("runs", READS | {"keep_snapshot", "beat"}),
             jobs=self.wrap("jobs", frozenset({"version", "get"})),
             blobs=self.wrap("blobs", frozenset({"put", "get"})),
             logs=self.stores["logs"],
@@ -164,6 +166,12 @@ class SimBursts:
     def start(self, run_id: str, epoch: int) -> None:
         """Starts one execution, or now and then two."""
         self.world.call("bursts.start", lambda: self._enqueue(run_id, epoch), repeatable=True)
+
+    def start_many(self, bursts: Sequence[tuple[str, int]]) -> None:
+        """Starts each; one that can't be started does not keep the others."""
+        for run_id, epoch in bursts:
+            with suppress(PortFailed):
+                self.start(run_id, epoch)
 
     def _enqueue(self, run_id: str, epoch: int) -> None:
         self.world.later(0.0, lambda: self._work(run_id, epoch, 0, 0))

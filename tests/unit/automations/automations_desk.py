@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from quintet.adapters.jsonata import JsonataExpressions
+from quintet.adapters.jsonschema import JsonSchemas
+from quintet.adapters.jwt import Jwt
 from quintet.adapters.memory import (
     ManualClock,
     MemoryBlobs,
@@ -21,9 +23,12 @@ from quintet.adapters.memory import (
     MemoryVault,
     SeededIds,
 )
+from quintet.adapters.memory.signing import MemorySigningSecrets
+from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
 from quintet.dialects.automations.app import build
 from quintet.services.ports.keys import Key
+from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools
 
@@ -140,6 +145,11 @@ class Desk:
                 functions=self.runner,
                 blobs=self.blobs,
                 start_child=self._start_child,
+                vault=MemoryVault(),
+                run_tokens=RunTokens(MemorySigningSecrets(), MemoryVault(), Jwt()),
+                signatures=StandardSignatures(),
+                schemas=JsonSchemas(),
+                clock=self.clock,
             )
         )
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from automations_desk import Desk, step
 
-from quintet.dialects.automations import stream
-from quintet.dialects.automations.routes import events as events_route
-from quintet.dialects.automations.stream import Cursor, cursor
 from quintet.services.ports.world import LogEntry
+from quintet.web import stream
+from quintet.web.stream import Cursor, cursor
 
 STREAMED = {"x-quintet-stream": "1"}
 GATE = step("gate", kind="approval_gate")
@@ -177,7 +176,7 @@ def test_a_line_that_is_written_late_is_not_lost(desk: Desk) -> None:
 
 def test_long_histories_come_in_batches_that_lose_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the batch size the stream goes on where it stopped, and ends only after the last."""
-    monkeypatch.setattr(events_route, "BATCH", 3)
+    monkeypatch.setattr(stream, "BATCH", 3)
     run_id = desk.run(*[step(f"s{n}") for n in range(10)])
     for number in range(7):
         log(desk, run_id, number)

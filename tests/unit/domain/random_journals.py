@@ -121,10 +121,16 @@ class Hand:
             self.draft.add(EventType.STEP_STARTED, path, attempt=number, carried=carried, deadline=deadline)
 
     def _end(self, path: str) -> None:
+        trace = self.draw(st.none() | st.just({"total_ms": 1.5}))
+        if self.draw(st.booleans()):
+            self.draft.add(
+                EventType.RUN_NOTED,
+                metadata={self.draw(st.text("ab", max_size=2)): self.draw(st.none() | st.booleans())},
+            )
         if self.draw(st.integers(0, 3)):
-            self.draft.add(EventType.STEP_COMPLETED, path, result=self.draw(json_values))
+            self.draft.add(EventType.STEP_COMPLETED, path, result=self.draw(json_values), trace=trace)
         else:
-            rules.fail(self.draft, path, UNLUCKY)
+            rules.fail(self.draft, path, UNLUCKY, trace=trace)
 
     _answer = _end
 

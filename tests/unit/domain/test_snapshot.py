@@ -38,6 +38,7 @@ def same(one: RunState, other: RunState) -> None:
         "until",
         "input",
         "given",
+        "notes",
         "abandoned",
     ):
         assert getattr(one, name) == getattr(other, name), name

@@ -11,7 +11,12 @@ from typing import Any
 
 from quintet.adapters.duckdb import SqlEngine
 from quintet.adapters.jsonata import JsonataExpressions
+from quintet.adapters.jsonschema import JsonSchemas
+from quintet.adapters.jwt import Jwt
 from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
+from quintet.adapters.memory.signing import MemorySigningSecrets
+from quintet.adapters.memory.world import MemoryVault
+from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
 from quintet.dialects.automations.definitions import to_plan
 from quintet.dialects.automations.models import CreateBody
@@ -19,6 +24,7 @@ from quintet.domain.definition import Plan
 from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.state import RunState
+from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools
 
@@ -111,6 +117,11 @@ class Bench:
                     functions=LocalFunctions(self.blobs),
                     blobs=self.blobs,
                     start_child=self._no_child,
+                    vault=MemoryVault(),
+                    run_tokens=RunTokens(MemorySigningSecrets(), MemoryVault(), Jwt()),
+                    signatures=StandardSignatures(),
+                    schemas=JsonSchemas(),
+                    clock=self.clock,
                     runner_function="runner",
                     sql_function="sql",
                 )

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -80,6 +81,43 @@ def test_carry_and_wake_name_what_they_are_for(monkeypatch: pytest.MonkeyPatch) 
     services.wake_run.assert_called_once_with("r")
 
 
+def messages(*bodies: Any) -> dict[str, Any]:
+    """What a queue's event source hands over."""
+    return {"Records": [{"messageId": f"m{number}", "body": json.dumps(body)} for number, body in enumerate(bodies)]}
+
+
+@pytest.mark.parametrize("failing", [[], ["r1"], ["r0", "r2"]])
+def test_wakes_of_a_queue_come_again_one_by_one(failing: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each message is a run's; those that failed are named, and the others are done."""
+    services = Mock()
+    services.wake_run.side_effect = lambda run_id: 1 / (run_id not in failing)
+    answer = call("wake", services, messages(*({"runId": f"r{number}"} for number in range(3))), monkeypatch)
+
+    assert [one.args for one in services.wake_run.call_args_list] == [("r0",), ("r1",), ("r2",)]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": run_id.replace("r", "m")} for run_id in failing]}
+
+
+def test_deliver_makes_each_messages_attempt_and_names_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that nobody can read is among the failed, and ends with the dead letters."""
+    services = Mock()
+    services.webhooks.deliver.side_effect = lambda delivery, turn: 1 / (turn != 7)
+    event = messages({"delivery": "msg_a", "attempt": 1}, {"delivery": "msg_b", "attempt": 7}, ["what?"])
+    answer = call("deliver", services, event, monkeypatch)
+
+    assert sorted(one.args for one in services.webhooks.deliver.call_args_list) == [("msg_a", 1), ("msg_b", 7)]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}, {"itemIdentifier": "m2"}]}
+
+
+def test_deliver_makes_attempts_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten endpoints that answer only once all ten are asked: one slow one keeps nobody waiting."""
+    all_asked = threading.Barrier(10, timeout=10)
+    services = Mock()
+    services.webhooks.deliver.side_effect = lambda *_: all_asked.wait()
+    event = messages(*({"delivery": f"msg_{number}", "attempt": 1} for number in range(10)))
+
+    assert call("deliver", services, event, monkeypatch) == {"batchItemFailures": []}
+
+
 @pytest.mark.parametrize(("event", "lapsed"), [({}, False), ({"leases": None}, False), ({"leases": "lapsed"}, True)])
 def test_sweep_takes_leases_for_lapsed_only_when_told(
     event: dict[str, Any], lapsed: bool, monkeypatch: pytest.MonkeyPatch
@@ -87,9 +125,22 @@ def test_sweep_takes_leases_for_lapsed_only_when_told(
     """Only the local cloud says so, at its start."""
     services = Mock()
     services.sweep.return_value = {"seen": 0, "taken": 0}
+    services.webhooks.sweep.return_value = 0
     call("sweep", services, event, monkeypatch)
 
     services.sweep.assert_called_once_with(leases_lapsed=lapsed)
+    services.webhooks.sweep.assert_called_once_with(services.clock.now())
+
+
+def test_runs_that_cannot_be_swept_do_not_keep_webhooks_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault goes on all the same, so that the alarm hears of it."""
+    services = Mock()
+    services.sweep.side_effect = ConnectionError("the table is away")
+    services.webhooks.sweep.return_value = 0
+    with pytest.raises(ConnectionError):
+        call("sweep", services, {}, monkeypatch)
+
+    services.webhooks.sweep.assert_called_once()
 
 
 def test_what_was_found_becomes_a_metric(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,9 +149,10 @@ def test_what_was_found_becomes_a_metric(monkeypatch: pytest.MonkeyPatch, capsys
     services = Mock()
     services.tick.return_value = {"fired": 3}
     services.sweep.return_value = {"seen": 5, "taken": 0}
+    services.webhooks.sweep.return_value = 0
     assert call("tick", services, {}, monkeypatch) == {"fired": 3}
     told = json.loads(capsys.readouterr().out)
-    assert call("sweep", services, {}, monkeypatch) == {"seen": 5, "taken": 0}
+    assert call("sweep", services, {}, monkeypatch) == {"seen": 5, "taken": 0, "webhooks": 0}
 
     assert told["SchedulesFired"] == [3.0]
     assert told["function"] == "tick"
@@ -128,7 +180,7 @@ def test_a_fault_is_logged_with_its_run_and_goes_on(
     assert "damaged journal" in logged["exception"]
 
 
-@pytest.mark.parametrize("name", ["work", "item", "carry", "wake", "tick", "sweep"])
+@pytest.mark.parametrize("name", ["work", "item", "carry", "wake", "deliver", "tick", "sweep"])
 def test_a_cold_start_imports_nothing_heavy(name: str) -> None:
     """The SDK, Powertools and pydantic are imported when first needed, not before."""
     program = (

@@ -6,7 +6,7 @@ happens by chance or in threads, so that a history is the same every time.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,15 @@ from typing import Any
 from stage_world import Endpoint, FanOut, Port, ProcessDied, Runner, Spinning, VirtualPool, WatchedClock
 
 from quintet.adapters.jsonata import JsonataExpressions
-from quintet.adapters.memory import MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
+from quintet.adapters.jsonschema import JsonSchemas
+from quintet.adapters.jwt import Jwt
+from quintet.adapters.memory import MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, MemoryVault, SeededIds
+from quintet.adapters.memory.dependencies import MemoryDependencies
+from quintet.adapters.memory.events import MemorySubscriptions
+from quintet.adapters.memory.records import MemoryRecords
+from quintet.adapters.memory.signing import MemorySigningSecrets
+from quintet.adapters.memory.webhooks import MemoryDeliveries
+from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
 from quintet.domain.definition import Plan, StepDef
 from quintet.domain.events import Event, EventType
@@ -22,6 +30,8 @@ from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus, StepStatus
+from quintet.services.submit import Ask, Submitted
+from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools
 
@@ -46,6 +56,12 @@ class Stage:
             "jobs": MemoryJobs(),
             "blobs": MemoryBlobs(),
             "logs": MemoryLogs(),
+            "vault": MemoryVault(),
+            "signing_secrets": MemorySigningSecrets(),
+            "records": MemoryRecords(),
+            "dependency_store": MemoryDependencies(),
+            "deliveries": MemoryDeliveries(),
+            "subscriptions": MemorySubscriptions(),
         }
         self.most_at_once = 0
         self.lose: set[str] = set()
@@ -66,6 +82,11 @@ class Stage:
                 functions=self.runner,
                 blobs=self.stores["blobs"],
                 start_child=lambda *args: self.services.start_child(*args),  # noqa: PLW0108  # services are made after the kinds
+                vault=self.stores["vault"],
+                run_tokens=RunTokens(self.stores["signing_secrets"], self.stores["vault"], Jwt()),
+                signatures=StandardSignatures(),
+                schemas=JsonSchemas(),
+                clock=self.clock,
             )
         )
         self.services = self.process()
@@ -205,6 +226,10 @@ class Stage:
         """Starts a run of a job; its id."""
         return self.services.trigger_run(job, input=given, **fields).id
 
+    def submit(self, job: Job, given: Any = None, **fields: Any) -> Submitted:
+        """Triggers a job through its terms."""
+        return self.services.submit(job, Ask(input=given, **fields))
+
     def run(self, *steps: StepDef, given: Any = None, timeout: float | None = None, **fields: Any) -> str:
         """Defines a job, starts a run of it, and plays everything that follows."""
         run_id = self.trigger(self.define(*steps, timeout=timeout), given, **fields)
@@ -247,6 +272,11 @@ class _Starter:
 
     def __init__(self, start: Callable[..., None]) -> None:
         self.start = start
+
+    def start_many(self, many: Iterable[tuple[Any, ...]]) -> None:
+        """Starts each."""
+        for one in many:
+            self.start(*one)
 
 
 def step(key: str, *needed: str, kind: str = "set", config: Mapping[str, Any] | None = None, **fields: Any) -> StepDef:

@@ -106,7 +106,7 @@ def test_nobody_answering_in_time_fails_the_step(engine: Stage) -> None:
     """The deadline of an answer ends the wait at its second."""
     run_id = engine.run(ask("ask", config={"timeout_seconds": 600}))
     run = engine.of(run_id)
-    assert (run.status, run.duration) == (RunStatus.FAILED, 600.0)
+    assert (run.status, run.duration) == (RunStatus.TIMED_OUT, 600.0)
     assert run.error is not None
     assert run.error["type"] == "Timeout"
 

@@ -69,7 +69,7 @@ def test_a_lost_carrier_and_a_lost_timer_are_found_by_the_sweep(engine: Stage) -
     engine.lose |= {"carriers", "timers"}
     run_id = engine.trigger(engine.define(long("a")))
     engine.sweep(times=10)
-    assert engine.status(run_id) is RunStatus.FAILED
+    assert engine.status(run_id) is RunStatus.TIMED_OUT
     assert engine.steps(run_id) == {"a": StepStatus.FAILED}
 
 

@@ -197,6 +197,6 @@ def test_a_late_child_settles_nothing_twice(engine: Stage) -> None:
     """A child of an attempt that timed out ends unheard."""
     child = engine.define(rest("w", seconds=300))
     run_id = engine.run(sub(child, timeout=50.0, retry=RetryPolicy(2, Strategy.FIXED, 100.0)))
-    assert engine.status(run_id) is RunStatus.FAILED
+    assert engine.status(run_id) is RunStatus.TIMED_OUT
     assert len(engine.events(run_id, EventType.STEP_FAILED)) == 2
     assert not engine.events(run_id, EventType.STEP_COMPLETED)

@@ -173,7 +173,7 @@ def test_a_loops_timeout_ends_what_is_inside(engine: Stage) -> None:
     bounded = step("loop", kind="loop", config={"until": "false"}, body=(rest("w", seconds=40),), timeout=100.0)
     run_id = engine.run(bounded)
     run = engine.of(run_id)
-    assert (run.status, run.duration) == (RunStatus.FAILED, 100.0)
+    assert (run.status, run.duration) == (RunStatus.TIMED_OUT, 100.0)
     assert run.error is not None
     assert run.error["type"] == "Timeout"
     assert engine.steps(run_id)["loop[3].w"] is StepStatus.CANCELED

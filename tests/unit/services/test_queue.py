@@ -9,6 +9,7 @@ from engine_stage import PROJECT, ProcessDied, Stage, call, rest
 from quintet.domain.events import Event, EventType
 from quintet.domain.run import Slot
 from quintet.domain.status import RunStatus
+from quintet.services.ports.runs import Creation
 
 KEY = f"{PROJECT}#key#k"
 
@@ -61,7 +62,7 @@ def test_the_higher_priority_goes_first(engine: Stage) -> None:
         )
         now = engine.clock.now()
         events = [Event(EventType.RUN_CREATED, now), Event(EventType.RUN_QUEUED, now)]
-        runs.create(run, events, lease_until=None, due_at=now + timedelta(seconds=60))
+        runs.create(Creation(run, events, due_at=now + timedelta(seconds=60)))
         queued.append(run.id)
     engine.play()
     low, five, nine, later_five = queued
@@ -167,7 +168,7 @@ def test_a_run_needs_all_its_slots(engine: Stage) -> None:
     first = replace(base, id=engine.ids.new(), slots=(one,))
     second = replace(base, id=engine.ids.new(), slots=(two, one))
     for run in (first, second):
-        runs.create(run, events, lease_until=None, due_at=now)
+        runs.create(Creation(run, events, due_at=now))
         engine.services.wake_run(run.id)
     engine.play(10)
     assert [engine.status(run.id) for run in (first, second)] == [RunStatus.WAITING, RunStatus.QUEUED]

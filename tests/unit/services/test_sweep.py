@@ -30,7 +30,7 @@ def test_a_lost_attempt_without_another_fails_its_run(engine: Stage) -> None:
     run_id = engine.trigger(engine.define(call("a")))
     engine.die_at("before", "runs.append", 2)
     engine.sweep()
-    assert engine.status(run_id) is RunStatus.FAILED
+    assert engine.status(run_id) is RunStatus.CRASHED
     assert engine.http.count(url("a")) == 1
 
 

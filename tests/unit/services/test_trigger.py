@@ -10,6 +10,7 @@ from quintet.domain.errors import Invalid, NotFound
 from quintet.domain.events import EventType
 from quintet.domain.run import Trigger
 from quintet.domain.status import RunStatus
+from quintet.services.ports.runs import Guard
 
 
 def test_a_run_knows_its_job_version_and_source(engine: Stage) -> None:
@@ -36,12 +37,16 @@ def test_a_run_keeps_to_its_version(engine: Stage) -> None:
 def test_the_same_guard_starts_one_run(engine: Stage) -> None:
     """A repeated request with the same guard gets the run that exists."""
     job = engine.define(call("a"))
-    first = engine.trigger(job, guard="delivery 1", guard_seconds=300)
+
+    def guard(name: str) -> Guard:
+        return Guard(name, engine.clock.now() + timedelta(seconds=300))
+
+    first = engine.trigger(job, guard=guard("delivery 1"))
     engine.play(200)
-    assert engine.trigger(job, guard="delivery 1", guard_seconds=300) == first
-    assert engine.trigger(job, guard="delivery 2", guard_seconds=300) != first
+    assert engine.trigger(job, guard=guard("delivery 1")) == first
+    assert engine.trigger(job, guard=guard("delivery 2")) != first
     engine.play(200)
-    assert engine.trigger(job, guard="delivery 1", guard_seconds=300) != first
+    assert engine.trigger(job, guard=guard("delivery 1")) != first
     engine.play()
     assert engine.http.count(url("a")) == 3
 

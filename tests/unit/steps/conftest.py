@@ -1,6 +1,7 @@
 """The step kinds over tools that remember what they were asked."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,11 @@ from typing import Any
 import pytest
 
 from quintet.adapters.jsonata import JsonataExpressions
-from quintet.adapters.memory import MemoryBlobs
+from quintet.adapters.jsonschema import JsonSchemas
+from quintet.adapters.jwt import Jwt
+from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryVault
+from quintet.adapters.memory.signing import MemorySigningSecrets
+from quintet.adapters.signatures import StandardSignatures
 from quintet.domain.definition import StepDef
 from quintet.domain.errors import Problem
 from quintet.domain.outcome import Outcome
@@ -17,6 +22,7 @@ from quintet.domain.state import StepState
 from quintet.domain.status import RunStatus
 from quintet.services.ports.http import HttpAnswer, HttpRequest
 from quintet.services.ports.steps import StepCall, StepKind
+from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools
 
@@ -29,11 +35,15 @@ class Desk:
     def __init__(self) -> None:
         self.requests: list[HttpRequest] = []
         self.answer: HttpAnswer | Exception = HttpAnswer(200, {}, b"", "http://x.example/", {})
+        self.answers: list[HttpAnswer | Exception] = []
         self.called: list[tuple[str, Mapping[str, Any], float]] = []
         self.reply: dict[str, Any] | Exception = {"ok": True, "result": {}}
         self.children: list[tuple[str, Any]] = []
         self.child: str | Exception = "child-1"
         self.blobs = MemoryBlobs()
+        self.vault = MemoryVault()
+        self.run_tokens = RunTokens(MemorySigningSecrets(), self.vault, Jwt())
+        self.clock = ManualClock(NOW)
         self.expressions = JsonataExpressions()
         self.logged: list[tuple[str, str]] = []
         self.kinds = step_kinds(
@@ -43,6 +53,11 @@ class Desk:
                 functions=SimpleNamespace(call=self._call),
                 blobs=self.blobs,
                 start_child=self._start_child,
+                vault=self.vault,
+                run_tokens=self.run_tokens,
+                signatures=StandardSignatures(),
+                schemas=JsonSchemas(),
+                clock=self.clock,
                 runner_function="runner",
                 sql_function="sql",
             )
@@ -50,7 +65,7 @@ class Desk:
 
     def _send(self, request: HttpRequest) -> HttpAnswer:
         self.requests.append(request)
-        return _give(self.answer)
+        return _give(self.answers.pop(0) if self.answers else self.answer)
 
     def _call(self, function: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         self.called.append((function, payload, timeout))
@@ -80,13 +95,14 @@ class Desk:
         results: Callable[[int], Mapping[str, Any]] = lambda _index: {},
         failures: Mapping[int, Mapping[str, Any]] | None = None,
         project: str = "p1",
+        run: Mapping[str, Any] | None = None,
         **state: Any,
     ) -> StepCall:
         """One attempt of a step, as the engine would put it."""
-        run = Run("run-1", project, "job-1", 1, "v1", RunStatus.EXECUTING, NOW, NOW)
+        of = replace(Run("run-1", project, "job-1", 1, "v1", RunStatus.EXECUTING, NOW, NOW), **(run or {}))
         step = StepState("s", define or StepDef("s", kind, config=config), "", 0, **state)
         given: dict[str, Any] = {
-            "run": run,
+            "run": of,
             "step": step,
             "attempt": 1,
             "token": 7,

@@ -9,7 +9,7 @@ import pytest
 
 from quintet.domain.outcome import Completed, Failed
 from quintet.services.ports.http import HttpAnswer, HttpFault
-from quintet.steps.http import retry_after
+from quintet.steps.exchange import retry_after
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "https://api.example/things"

@@ -1,7 +1,7 @@
 """API keys."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,21 +14,26 @@ CLOCK_START = ManualClock().now()
 
 
 class CountingKeys(MemoryKeys):
-    """Keys that count their look-ups."""
+    """Keys that count their look-ups, and the notes of their use."""
 
     def __init__(self) -> None:
         super().__init__()
         self.looked_up = 0
+        self.noted: list[float] = []
 
     def find(self, digest: str) -> Key | None:
         self.looked_up += 1
         return super().find(digest)
 
+    def used(self, digest: str, at: datetime) -> None:
+        self.noted.append((at - CLOCK_START).total_seconds())
+        super().used(digest, at)
+
 
 def put(keys: MemoryKeys, secret: str, **fields: object) -> None:
     """Stores a key of that secret."""
     found = {"scopes": frozenset({"runs:read"}), "created_at": CLOCK_START, **fields}
-    key = Key(id="k", project="p", namespace="p", name="n", prefix="s", **found)  # type: ignore[arg-type]
+    key = Key(id=f"k-{secret}", project="p", namespace="p", name="n", prefix="s", **found)  # type: ignore[arg-type]
     keys.put(hashlib.sha256(secret.encode()).hexdigest(), key)
 
 
@@ -83,6 +88,59 @@ def test_an_expired_key_is_refused_at_once_even_when_remembered() -> None:
         authenticator.caller("s", keys, clock)
 
 
+def test_a_rotated_key_lives_on_for_thirty_seconds() -> None:
+    """A process that knows the old secret takes it until it asks again; the new one works at once."""
+    keys, clock, authenticator = CountingKeys(), ManualClock(), Authenticator()
+    put(keys, "old")
+    assert authenticator.caller("old", keys, clock).project == "p"
+    keys.rotate("p", "k-old", hashlib.sha256(b"new").hexdigest(), "n")
+    assert authenticator.caller("new", keys, clock).project == "p"
+    with pytest.raises(Unauthenticated):
+        Authenticator().caller("old", keys, clock)
+    clock.advance(KEPT.total_seconds())
+    with pytest.raises(Unauthenticated):
+        authenticator.caller("old", keys, clock)
+
+
+def test_the_last_use_is_noted_once_a_minute() -> None:
+    """However many calls and processes there are, a key costs one write a minute, and no look-up more."""
+    keys, clock = CountingKeys(), ManualClock()
+    put(keys, "s")
+    authenticators = [Authenticator(), Authenticator()]
+    for _ in range(13):
+        for authenticator in authenticators:
+            authenticator.caller("s", keys, clock)
+        clock.advance(10)
+    found = keys.get("p", "k-s").last_used_at
+    assert found is not None
+    assert (found - CLOCK_START).total_seconds() == 120
+    assert keys.noted == [0, 60, 120]
+    assert keys.looked_up == 2 * 5
+
+
+def test_a_request_does_not_fail_by_the_note_of_its_use() -> None:
+    """When the store can't take it, the caller is let in all the same."""
+
+    class BusyKeys(MemoryKeys):
+        def used(self, digest: str, at: datetime) -> None:
+            raise RuntimeError("the store is busy")
+
+    keys = BusyKeys()
+    put(keys, "s")
+    assert Authenticator().caller("s", keys, ManualClock()).project == "p"
+
+
+def test_a_refused_key_is_not_used() -> None:
+    """Neither an expired nor a revoked key gets a last use by being tried."""
+    keys, clock = CountingKeys(), ManualClock()
+    put(keys, "ended", expires_at=clock.now())
+    put(keys, "revoked", revoked_at=clock.now())
+    for secret in ("ended", "revoked"):
+        with pytest.raises(Unauthenticated):
+            Authenticator().caller(secret, keys, clock)
+    assert keys.noted == []
+
+
 def test_an_unknown_key_is_not_remembered() -> None:
     """A key that is made after it was refused works at once."""
     keys, clock, authenticator = CountingKeys(), ManualClock(), Authenticator()
@@ -114,10 +172,18 @@ def test_an_absurd_secret_is_refused_without_a_look_up() -> None:
 
 @pytest.mark.parametrize(
     ("scopes", "allowed"),
-    [({"runs:read"}, True), ({"admin"}, True), ({"*"}, True), ({"runs:write"}, False), (set(), False)],
+    [
+        ({"runs:read"}, True),
+        ({"runs:*"}, True),
+        ({"admin"}, True),
+        ({"*"}, True),
+        ({"runs:write"}, False),
+        ({"jobs:*"}, False),
+        (set(), False),
+    ],
 )
 def test_scopes(scopes: set[str], allowed: bool) -> None:
-    """The scope itself, admin and * allow; anything else is refused, naming the scope."""
+    """The scope itself, its noun's star, admin and * allow; anything else is refused, naming the scope."""
     caller = Caller(Key("k", "p", "p", "n", "s", frozenset(scopes), CLOCK_START))
     if allowed:
         caller.require("runs:read")

@@ -24,8 +24,10 @@ def apply() -> None:
         dynamodb_range,
         dynamodb_ttl,
         eventbridge_schedule,
+        lambda_event_source,
         lambda_pool,
         lambda_worker,
+        sqs_queues,
         states_execution,
         states_fanout,
         states_jsonata,
@@ -37,6 +39,6 @@ def apply() -> None:
     for module in (
         lambda_worker, lambda_pool, states_scope, states_jsonata, states_task, states_execution, states_map_run,
         states_fanout, dynamodb_range, dynamodb_order, dynamodb_parsing, dynamodb_capacity,
-        dynamodb_ttl, eventbridge_schedule, app_direct,
+        dynamodb_ttl, eventbridge_schedule, sqs_queues, lambda_event_source, app_direct,
     ):  # fmt: skip
         module.repair()

@@ -21,6 +21,8 @@ class Settings:
     burst_machine_arn: str = _env("BURST_MACHINE_ARN")
     park_machine_arn: str = _env("PARK_MACHINE_ARN")
     fanout_machine_arn: str = _env("FANOUT_MACHINE_ARN")
+    wakes_queue_url: str = _env("WAKES_QUEUE_URL")
+    deliveries_queue_url: str = _env("DELIVERIES_QUEUE_URL")
     carry_function: str = _env("CARRY_FUNCTION")
     runner_function: str = _env("RUNNER_FUNCTION")
     sql_function: str = _env("SQL_FUNCTION")

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-Service = Literal["dynamodb", "s3", "kms", "stepfunctions", "lambda"]
+Service = Literal["dynamodb", "s3", "kms", "stepfunctions", "lambda", "sqs"]
 _METERED_CAPACITY = frozenset(
     {"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem", "BatchWriteItem", "TransactWriteItems"}
 )
@@ -37,6 +38,8 @@ def client(service: Literal["kms"]) -> "KMSClient": ...
 def client(service: Literal["stepfunctions"]) -> "SFNClient": ...
 @overload
 def client(service: Literal["lambda"]) -> "LambdaClient": ...
+@overload
+def client(service: Literal["sqs"]) -> "SQSClient": ...
 def client(service: Service) -> Any:
     """The process's client of a service, with retries."""
     with _making:

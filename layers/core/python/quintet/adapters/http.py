@@ -10,18 +10,18 @@ import time
 import zlib
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from dataclasses import replace
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from quintet.adapters.http_guard import AddressGuard, guard_of
 from quintet.adapters.http_socket import Deadline, connect
+from quintet.adapters.http_target import Target, target_of
 from quintet.services.ports.http import HttpAnswer, HttpFault, HttpRequest
 
 MAX_REDIRECTS = 5
 AGENT = "Quintet/0.1"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
-_PATH_SAFE = "/%:@!$&'()*+,;=~-._[]?"
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-run-token"})
 
 
 class GuardedHttpClient:
@@ -38,83 +38,68 @@ class GuardedHttpClient:
             answer = self._exchange(request, deadline)
             followed = _redirected(request, answer)
             if followed is None:
-                total = round((time.perf_counter() - began) * 1000, 3)
-                return replace(answer, phases={**answer.phases, "total_ms": total})
+                return replace(answer, phases={**answer.phases, "total_ms": _millis(time.perf_counter() - began)})
             request = followed
         raise HttpFault("TooManyRedirects", f"more than {MAX_REDIRECTS} redirects", retryable=False)
 
     def _exchange(self, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
-        target = _target(request.url)
+        target = target_of(request.url)
+        phases: dict[str, float] = {}
         try:
-            return self._talk(request, target, deadline)
-        except HttpFault:
-            raise
-        except ssl.SSLCertVerificationError as error:
-            raise HttpFault("Tls", f"the certificate is not valid: {error.verify_message}", retryable=False) from None
-        except TimeoutError:
-            raise HttpFault("Timeout", f"no complete answer within {deadline.seconds:g} s", retryable=True) from None
-        except ssl.SSLError as error:
-            raise HttpFault("Tls", f"TLS failed: {error.reason or type(error).__name__}", retryable=True) from None
-        except OSError as error:
-            message = error.strerror or type(error).__name__
-            raise HttpFault("Connection", f"the connection failed: {message}", retryable=True) from None
-        except (http.client.HTTPException, zlib.error, ValueError) as error:
-            raise _protocol_fault(error) from None
+            return self._talk(request, target, deadline, phases)
+        except (HttpFault, OSError, http.client.HTTPException, zlib.error, ValueError) as error:
+            fault = error if isinstance(error, HttpFault) else _fault(error, deadline)
+            fault.phases = phases
+            raise fault from None
 
-    def _talk(self, request: HttpRequest, target: "_Target", deadline: Deadline) -> HttpAnswer:
+    def _talk(self, request: HttpRequest, target: Target, deadline: Deadline, phases: dict[str, float]) -> HttpAnswer:
+        """One exchange; `phases` holds what was over when it failed."""
         began = time.perf_counter()
         connection = http.client.HTTPConnection(target.host, target.port)
         connection.sock = connect(target.host, target.port, target.tls, self._guard, deadline)
         connected = time.perf_counter()
+        phases["connect_ms"] = _millis(connected - began)
         try:
             _write(connection, request, target)
             response = connection.getresponse()
             headers_read = time.perf_counter()
+            phases["ttfb_ms"] = _millis(headers_read - connected)
             with closing(response):
                 body = _read(response, request)
         finally:
             connection.close()
-        phases = {
-            "connect_ms": round((connected - began) * 1000, 3),
-            "ttfb_ms": round((headers_read - connected) * 1000, 3),
-            "transfer_ms": round((time.perf_counter() - headers_read) * 1000, 3),
-        }
+        phases["transfer_ms"] = _millis(time.perf_counter() - headers_read)
         return HttpAnswer(response.status, _headers(response), body, request.url, phases)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    host: str
-    port: int
-    tls: bool
-    path: str
-    authority: str
+def _millis(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
-def _target(url: str) -> _Target:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        host = (
-            (parts.hostname or "").encode("idna").decode()
-            if ":" not in (parts.hostname or "")
-            else parts.hostname or ""
+def _fault(error: Exception, deadline: Deadline) -> HttpFault:
+    """What a failed exchange is called."""
+    if isinstance(error, TimeoutError):
+        return HttpFault("Timeout", f"no complete answer within {deadline.seconds:g} s", retryable=True)
+    if isinstance(error, ssl.SSLError):
+        return _tls_fault(error)
+    if isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
+        return HttpFault("Connection", "the server closed the connection", retryable=True)
+    if isinstance(error, OSError):
+        return HttpFault(
+            "Connection", f"the connection failed: {error.strerror or type(error).__name__}", retryable=True
         )
-    except (ValueError, UnicodeError):
-        raise HttpFault("InvalidUrl", "the URL is not valid", retryable=False) from None
-    if parts.scheme not in ("http", "https"):
-        raise HttpFault("Refused", "only http and https are allowed", retryable=False)
-    if not host or parts.username is not None or parts.password is not None:
-        raise HttpFault("InvalidUrl", "a URL needs a host, and must not hold a user name or password", retryable=False)
-    tls = parts.scheme == "https"
-    path = quote(parts.path or "/", safe=_PATH_SAFE)
-    if parts.query:
-        path += "?" + quote(parts.query, safe=_PATH_SAFE)
-    bracketed = f"[{host}]" if ":" in host else host
-    return _Target(host, port or (443 if tls else 80), tls, path, bracketed if port is None else f"{bracketed}:{port}")
+    if isinstance(error, (http.client.InvalidURL, ValueError)):
+        return HttpFault("InvalidUrl", "the URL or a header holds characters that are not allowed", retryable=False)
+    return HttpFault("Protocol", f"the answer is not HTTP: {type(error).__name__}", retryable=True)
 
 
-def _write(connection: http.client.HTTPConnection, request: HttpRequest, target: _Target) -> None:
+def _tls_fault(error: ssl.SSLError) -> HttpFault:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return HttpFault("Tls", f"the certificate is not valid: {error.verify_message}", retryable=False)
+    return HttpFault("Tls", f"TLS failed: {error.reason or type(error).__name__}", retryable=True)
+
+
+def _write(connection: http.client.HTTPConnection, request: HttpRequest, target: Target) -> None:
     given = {name.lower(): (name, value) for name, value in request.headers.items()}
     defaults = {"Host": target.authority, "User-Agent": AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
     ruled = {"connection", "transfer-encoding", "content-length"}
@@ -156,14 +141,6 @@ def _unpacked(body: bytes, encoding: str, request: HttpRequest) -> bytes:
 
 def _too_large(request: HttpRequest) -> HttpFault:
     return HttpFault("TooLarge", f"the answer is larger than {request.max_bytes} bytes", retryable=False)
-
-
-def _protocol_fault(error: Exception) -> HttpFault:
-    if isinstance(error, (http.client.RemoteDisconnected, http.client.IncompleteRead)):
-        return HttpFault("Connection", "the server closed the connection", retryable=True)
-    if isinstance(error, (http.client.InvalidURL, ValueError)):
-        return HttpFault("InvalidUrl", "the URL or a header holds characters that are not allowed", retryable=False)
-    return HttpFault("Protocol", f"the answer is not HTTP: {type(error).__name__}", retryable=True)
 
 
 def _headers(response: http.client.HTTPResponse) -> Mapping[str, str]:

@@ -75,7 +75,7 @@ def tls_context() -> ssl.SSLContext:
 
 def connect(host: str, port: int, tls: bool, guard: AddressGuard, deadline: Deadline) -> socket.socket:
     """A connection to a host, at an address that was resolved once and passed the guard. Raises HttpFault, OSError."""
-    addresses = _resolve(host, port, deadline)
+    addresses = resolve(host, port, deadline)
     for _, address in addresses:
         _check(host, address[0], port, guard)
     raw = _open(addresses, deadline)
@@ -119,8 +119,11 @@ def _open(addresses: list[tuple[int, tuple[Any, ...]]], deadline: Deadline) -> D
     raise failure
 
 
-def _resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[Any, ...]]]:
-    """The host's addresses; in a thread of its own, since the resolver takes no time-out."""
+def resolve(host: str, port: int, deadline: Deadline) -> list[tuple[int, tuple[Any, ...]]]:
+    """The host's address families and addresses; in a thread of its own, since the resolver takes no time-out.
+
+    Raises HttpFault, TimeoutError.
+    """
     found: list[tuple[int, tuple[Any, ...]]] = []
     failed: list[Exception] = []
 

@@ -1,4 +1,4 @@
-"""How runs, jobs, versions, events and keys are written down as JSON: one form for every store.
+"""How runs, events and keys are written down as JSON: one form for every store.
 
 Times are milliseconds since 1970; what has its default is left out, since stored bytes are billed.
 """
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from quintet.domain.definition import plan_from_dict, plan_to_dict
+from quintet.domain.definition import Overrides, Strategy
+from quintet.domain.errors import TooLarge
 from quintet.domain.events import Event, event_from_dict, event_to_dict, from_millis, to_millis
-from quintet.domain.job import Job, JobVersion
 from quintet.domain.jsontext import compact
-from quintet.domain.run import Parent, Run, Slot, Trigger
+from quintet.domain.run import Parent, Run, Slot, Trigger, VersionPolicy
 from quintet.domain.status import RunStatus
 from quintet.services.ports.keys import Key
 
@@ -54,7 +54,8 @@ def run_to_text(run: Run) -> str:
         "c": to_millis(run.created_at),
         "u": to_millis(run.updated_at),
     }
-    view |= _present(s=_millis(run.started_at), e=_millis(run.ended_at), ck=run.concurrency_key, x=run.external_id)
+    view |= _present(s=_millis(run.started_at), e=_millis(run.ended_at), ck=run.concurrency_key, g=run.group)
+    view |= _present(sa=_millis(run.scheduled_at), xa=_millis(run.expires_at))
     if run.error is not None:
         view["err"] = dict(run.error)
     if run.trigger != Trigger():
@@ -62,8 +63,16 @@ def run_to_text(run: Run) -> str:
     if run.parent is not None:
         view["p"] = [run.parent.run_id, run.parent.path, run.parent.token]
     if run.slots:
-        view["sl"] = [[slot.name, slot.limit] for slot in run.slots]
-    return pack(view | _present(pr=run.priority or None, dp=run.depth or None, i=run.item))
+        view["sl"] = [[slot.name, slot.limit, *([1] if slot.refuses else [])] for slot in run.slots]
+    if run.policy is not VersionPolicy.PIN:
+        view["po"] = str(run.policy)
+    if run.overrides != Overrides():
+        view["ov"] = _overrides_to_dict(run.overrides)
+    if run.asked:
+        view["a"] = dict(run.asked)
+    return pack(
+        view | _present(f=1 if run.follows else None, pr=run.priority or None, dp=run.depth or None, i=run.item)
+    )
 
 
 def run_from_text(run_id: str, project: str, text: str) -> Run:
@@ -83,74 +92,32 @@ def run_from_text(run_id: str, project: str, text: str) -> Run:
         error=view.get("err"),
         trigger=Trigger(*view["t"]) if "t" in view else Trigger(),
         concurrency_key=view.get("ck"),
-        external_id=view.get("x"),
         parent=Parent(*view["p"]) if "p" in view else None,
-        slots=tuple(Slot(name, limit) for name, limit in view.get("sl", ())),
+        slots=tuple(Slot(name, limit, bool(refuses)) for name, limit, *refuses in view.get("sl", ())),
         priority=view.get("pr", 0),
+        scheduled_at=_moment(view.get("sa")),
+        expires_at=_moment(view.get("xa")),
+        policy=VersionPolicy(view.get("po", VersionPolicy.PIN)),
+        overrides=_overrides_from_dict(view.get("ov", {})),
+        group=view.get("g"),
+        follows=bool(view.get("f")),
+        asked=view.get("a", {}),
         depth=view.get("dp", 0),
         item=view.get("i"),
     )
 
 
-def job_to_text(job: Job) -> str:
-    """A job's whole face."""
-    view: dict[str, Any] = {
-        "id": job.id,
-        "p": job.project,
-        "d": job.dialect,
-        "n": job.name,
-        "v": job.version,
-        "w": job.version_id,
-        "c": to_millis(job.created_at),
-        "u": to_millis(job.updated_at),
-        "st": job.status,
-        "t": job.trigger_type,
-    }
-    if job.description is not None:
-        view["ds"] = job.description
-    if job.settings:
-        view["se"] = dict(job.settings)
-    return pack(view)
+_OVERRIDES = {"n": "max_attempts", "t": "timeout", "i": "initial_delay", "m": "max_delay"}
 
 
-def job_from_text(text: str) -> Job:
-    """The job that `job_to_text` wrote."""
-    view = json.loads(text)
-    return Job(
-        id=view["id"],
-        project=view["p"],
-        dialect=view["d"],
-        name=view["n"],
-        version=view["v"],
-        version_id=view["w"],
-        created_at=from_millis(view["c"]),
-        updated_at=from_millis(view["u"]),
-        description=view.get("ds"),
-        status=view["st"],
-        trigger_type=view["t"],
-        settings=view.get("se", {}),
-    )
+def _overrides_to_dict(overrides: Overrides) -> dict[str, Any]:
+    strategy = None if overrides.strategy is None else str(overrides.strategy)
+    return _present(s=strategy, **{short: getattr(overrides, name) for short, name in _OVERRIDES.items()})
 
 
-def version_to_text(version: JobVersion) -> str:
-    """A version with its plan and source."""
-    view = {
-        "id": version.id,
-        "j": version.job_id,
-        "v": version.version,
-        "c": to_millis(version.created_at),
-        "plan": plan_to_dict(version.plan),
-        "source": dict(version.source),
-    }
-    return pack(view)
-
-
-def version_from_text(text: str) -> JobVersion:
-    """The version that `version_to_text` wrote."""
-    view = json.loads(text)
-    return JobVersion(
-        view["id"], view["j"], view["v"], plan_from_dict(view["plan"]), view["source"], from_millis(view["c"])
-    )
+def _overrides_from_dict(view: Mapping[str, Any]) -> Overrides:
+    strategy = Strategy(view["s"]) if "s" in view else None
+    return Overrides(strategy=strategy, **{name: view[short] for short, name in _OVERRIDES.items() if short in view})
 
 
 def key_to_text(key: Key) -> str:
@@ -188,40 +155,20 @@ def key_from_text(text: str) -> Key:
     )
 
 
+RECORD_BYTES = 380_000
+
+
+def record_to_text(body: Mapping[str, Any]) -> str:
+    """What a run's program keeps, as JSON text. Raises TooLarge for what an item would no longer hold."""
+    written = pack(dict(body))
+    if (length := len(written.encode())) > RECORD_BYTES:
+        raise TooLarge(f"a record of {length} bytes is above what is kept")
+    return written
+
+
 LOG_CHARACTERS = 90_000
 
 
 def log_message(message: str) -> str:
     """A log line's text, cut where an item would no longer hold it."""
     return message if len(message) <= LOG_CHARACTERS else message[:LOG_CHARACTERS] + "… (cut)"
-
-
-# --- what stores read out of a job's settings ----------------------------------------------------------------------------------
-
-
-def hook_path(job: Job) -> str | None:
-    """The webhook path that a job claims (settings `webhook.path`)."""
-    webhook = job.settings.get("webhook")
-    return webhook.get("path") if isinstance(webhook, Mapping) else None
-
-
-def next_moment(job: Job) -> datetime | None:
-    """A job's next scheduled moment (settings `schedule.next_at`, ISO 8601 or milliseconds since 1970)."""
-    schedule = job.settings.get("schedule")
-    stored = schedule.get("next_at") if isinstance(schedule, Mapping) else None
-    if isinstance(stored, str):
-        return from_millis(to_millis(datetime.fromisoformat(stored)))
-    return _moment(stored)
-
-
-def with_next_moment(job: Job, moment: datetime | None) -> dict[str, Any]:
-    """The job's settings with its next moment replaced, in the form it had."""
-    settings = dict(job.settings)
-    schedule = dict(settings.get("schedule") or {})
-    as_text = isinstance(schedule.get("next_at"), str)
-    if moment is None:
-        schedule["next_at"] = None
-    else:
-        schedule["next_at"] = moment.isoformat().replace("+00:00", "Z") if as_text else to_millis(moment)
-    settings["schedule"] = schedule
-    return settings

@@ -1,11 +1,18 @@
 """Step Functions start what drives and what wakes runs."""
 
 import json
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from quintet.adapters.aws import client
 from quintet.domain.errors import Conflict
 from quintet.domain.events import to_millis
+
+log = logging.getLogger(__name__)
+
+STARTS_AT_ONCE = 16
 
 
 class StepFunctionsBursts:
@@ -20,6 +27,16 @@ class StepFunctionsBursts:
             stateMachineArn=self._machine,
             input=json.dumps({"runId": run_id, "epoch": epoch, "slice": 0}),
         )
+
+    def start_many(self, bursts: Sequence[tuple[str, int]]) -> None:
+        """Starts the bursts, STARTS_AT_ONCE at a time; the sweep takes up those that could not be started."""
+        if not bursts:
+            return
+        client("stepfunctions")  # made once, before the threads ask for it
+        with ThreadPoolExecutor(min(STARTS_AT_ONCE, len(bursts))) as pool:
+            for started in [pool.submit(self.start, run_id, epoch) for run_id, epoch in bursts]:
+                if fault := started.exception():
+                    log.error("a burst could not be started", exc_info=fault)
 
 
 class StepFunctionsTimers:

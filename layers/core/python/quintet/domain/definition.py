@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -35,6 +35,20 @@ class RetryPolicy:
     max_delay: float | None = None
     delays: tuple[float, ...] = ()
     jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What one run changes of its version's plan: attempts, timeout and rests (seconds) of its root steps."""
+
+    max_attempts: int | None = None
+    timeout: float | None = None
+    strategy: Strategy | None = None
+    initial_delay: float | None = None
+    max_delay: float | None = None
+
+
+AS_DEFINED = Overrides()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,12 @@ class Plan:
             frame = next(step for step in frame if step.key == key).body
         return Plan(frame)
 
+    def overridden(self, asked: Overrides) -> "Plan":
+        """The plan as a run with these overrides enacts it."""
+        return (
+            self if asked == AS_DEFINED else Plan(tuple(_overridden(step, asked) for step in self.steps), self.timeout)
+        )
+
     def walk(self) -> Iterator[StepDef]:
         """Every step of the plan, bodies included."""
         pending = list(reversed(self.steps))
@@ -96,6 +116,17 @@ class Plan:
             step = pending.pop()
             yield step
             pending.extend(reversed(step.body))
+
+
+def _overridden(step: StepDef, asked: Overrides) -> StepDef:
+    given: dict[str, Any] = {
+        "strategy": asked.strategy,
+        "initial_delay": asked.initial_delay,
+        "max_delay": asked.max_delay,
+    }
+    given["max_attempts"] = asked.max_attempts
+    retry = replace(step.retry, **{name: value for name, value in given.items() if value is not None})
+    return replace(step, retry=retry, timeout=step.timeout if asked.timeout is None else asked.timeout)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 QuintetError
 ├── Invalid            the caller's input is wrong; names every place
+│   └── Unprocessable  well-formed, but not what the job's own schema asks for
 ├── NotFound           no such thing in the caller's project
 ├── Conflict           the thing's state does not allow this now
+│   └── Disabled       the job takes no triggers
 ├── Unauthenticated    no key, or not a valid one
 ├── Forbidden          a valid key without the scope
 ├── TooLarge           a body or payload above its bound
@@ -35,12 +37,22 @@ class Invalid(QuintetError):
         self.problems = problems
 
 
+class Unprocessable(Invalid):
+    """A payload that breaks its job's schema."""
+
+    status = 422
+
+
 class NotFound(QuintetError):
     """No such thing, or not the caller's."""
 
 
 class Conflict(QuintetError):
     """The thing's present state does not allow the request."""
+
+
+class Disabled(Conflict):
+    """The job is disabled: nothing starts it."""
 
 
 class Unauthenticated(QuintetError):

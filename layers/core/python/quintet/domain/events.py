@@ -18,12 +18,13 @@ class EventType(StrEnum):
     """Every event a journal can hold. Names are stored: never rename, only add."""
 
     RUN_CREATED = "run.created"  # input; given {steps, item, index} for an item of a map
-    RUN_DELAYED = "run.delayed"  # until
+    RUN_DELAYED = "run.delayed"  # until; again with another time, or with another input: moved
+    RUN_GATHERED = "run.gathered"  # item: one more payload of a batch
     RUN_QUEUED = "run.queued"  # slots
-    RUN_STARTED = "run.started"  # deadline
-    RUN_WAITING = "run.waiting"
-    RUN_RESUMED = "run.resumed"
-    RUN_PAUSED = "run.paused"
+    RUN_STARTED = "run.started"  # deadline; version when it is not the one of the trigger; input of a batch
+    RUN_WAITING = "run.waiting"  # for: what a run waits for that has not started
+    RUN_RESUMED = "run.resumed"  # by, after a pause
+    RUN_PAUSED = "run.paused"  # by
     RUN_COMPLETED = "run.completed"
     RUN_FAILED = "run.failed"  # error
     RUN_TIMED_OUT = "run.timed_out"  # error
@@ -31,15 +32,17 @@ class EventType(StrEnum):
     RUN_SYSTEM_FAILED = "run.system_failed"  # error
     RUN_CANCELED = "run.canceled"  # by, reason
     RUN_EXPIRED = "run.expired"
+    RUN_NOTED = "run.noted"  # metadata: what a program that works on the run says of it; null takes a name out
     BURST_CLAIMED = "burst.claimed"  # epoch, slice, retry, invocation
     STEP_STARTED = "step.started"  # attempt, carried, deadline, total/items for a map
     STEP_CARRIED = "step.carried"  # carrier: the invocation that took the attempt
-    STEP_WAITING = "step.waiting"  # for, until, deadline, decision, message, child, ...
-    STEP_COMPLETED = "step.completed"  # result, reused_from
-    STEP_FAILED = "step.failed"  # error, retry_at (absent: final)
-    STEP_SKIPPED = "step.skipped"  # reason
+    STEP_WAITING = "step.waiting"  # for, until, deadline, decision, message, child, trace, ...
+    STEP_COMPLETED = "step.completed"  # result, reused_from, trace
+    STEP_FAILED = "step.failed"  # error, retry_at (absent: final), trace
+    STEP_HURRIED = "step.hurried"  # by: the rest before its next attempt is over
+    STEP_SKIPPED = "step.skipped"  # reason; by, message when done by hand
     STEP_CANCELED = "step.canceled"
-    STEP_PROGRESS = "step.progress"  # done, total, message
+    STEP_PROGRESS = "step.progress"  # done, total; reported: percent, message, step, eta (seconds)
     FRAME_OPENED = "frame.opened"  # index: an iteration of a loop, an item of a map
     LATE_REFUSED = "late.refused"  # what came too late, and why it was refused
 

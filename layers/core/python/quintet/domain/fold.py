@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from quintet.domain.definition import Graph, OnFailure, Plan
-from quintet.domain.events import Event, EventType, from_millis
+from quintet.domain.events import Event, EventType, from_millis, to_millis
 from quintet.domain.state import Claim, Frame, RunState, StepState, frame_prefix
 from quintet.domain.status import RunStatus, StepStatus
 
@@ -45,6 +45,12 @@ def _created(state: RunState, event: Event) -> None:
 def _delayed(state: RunState, event: Event) -> None:
     state.status = RunStatus.DELAYED
     state.until = _moment(event.data.get("until"))
+    if "input" in event.data:
+        state.input = event.data["input"]
+
+
+def _gathered(state: RunState, event: Event) -> None:
+    state.gathered.append(event.data.get("item"))
 
 
 def _started(state: RunState, event: Event) -> None:
@@ -52,6 +58,20 @@ def _started(state: RunState, event: Event) -> None:
     state.started_at = state.started_at or event.at
     if "deadline" in event.data:
         state.deadline = _moment(event.data["deadline"])
+    if "input" in event.data:
+        state.input, state.gathered = event.data["input"], []
+
+
+def _paused(state: RunState, event: Event) -> None:
+    state.status = RunStatus.PAUSED
+    state.paused_at = event.at
+
+
+def _resumed(state: RunState, event: Event) -> None:
+    state.status = RunStatus.EXECUTING
+    if state.paused_at and state.deadline:
+        state.deadline += event.at - state.paused_at  # the time of a pause is not the run's
+    state.paused_at = None
 
 
 def _becomes(status: RunStatus) -> Callable[[RunState, Event], None]:
@@ -69,6 +89,10 @@ def _end(state: RunState, event: Event) -> None:
     state.canceled_by = event.data.get("by")
     for index in (state.ready, state.running, state.waiting, state.turns, state.timed, state.failing):
         index.clear()
+
+
+def _noted(state: RunState, event: Event) -> None:
+    state.notes.update(event.data.get("metadata", {}))
 
 
 def _claimed(state: RunState, event: Event) -> None:
@@ -89,8 +113,11 @@ def _step_started(state: RunState, event: Event) -> None:
     _leave(state, step)
     step.status = StepStatus.RUNNING
     step.attempt = event.data.get("attempt", step.attempt + 1)
+    state.attempts = max(state.attempts, step.attempt)
     step.token = state.number
     step.started_at = step.started_at or event.at
+    step.attempted_at = event.at
+    step.trace = None
     step.deadline = _moment(event.data.get("deadline"))
     step.carried = bool(event.data.get("carried"))
     step.carrier = None
@@ -129,10 +156,13 @@ def _step_waiting(state: RunState, event: Event) -> None:
     # A step that waits from the beginning makes its attempt by waiting; one that ran first (a child run) is within its attempt.
     if step.status is not StepStatus.RUNNING:
         step.attempt += 1
+        state.attempts = max(state.attempts, step.attempt)
         step.token = state.number
+        step.attempted_at = event.at
     step.status = StepStatus.WAITING
     step.started_at = step.started_at or event.at
-    step.wait = dict(event.data)
+    step.wait = {name: value for name, value in event.data.items() if name != "trace"}
+    step.trace = event.data.get("trace", step.trace)
     step.decision = event.data.get("decision", step.decision)
     step.deadline = _moment(event.data.get("deadline"))
     state.waiting[step.path] = None
@@ -142,9 +172,13 @@ def _step_waiting(state: RunState, event: Event) -> None:
 
 def _step_completed(state: RunState, event: Event) -> None:
     step = _step(state, event)
+    if "by" in event.data:  # completed by hand, while it may have waited for a child run
+        _abandon(state, step)
     step.result = event.data.get("result")
+    step.trace = event.data.get("trace", step.trace)
     step.reused_from = event.data.get("reused_from")
     step.attempt = max(step.attempt, 1)
+    state.attempts = max(state.attempts, 1)
     step.error = None
     step.started_at = step.started_at or event.at
     _settle(state, step, StepStatus.COMPLETED, event)
@@ -154,6 +188,7 @@ def _step_failed(state: RunState, event: Event) -> None:
     step = _step(state, event)
     _abandon(state, step)
     step.error = event.data.get("error")
+    step.trace = event.data.get("trace", step.trace)
     step.started_at = step.started_at or event.at
     if "retry_at" in event.data:
         _leave(state, step)
@@ -169,8 +204,14 @@ def _step_failed(state: RunState, event: Event) -> None:
     _settle(state, step, StepStatus.FAILED, event)
 
 
+def _step_hurried(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.wait = {**step.wait, "until": to_millis(event.at)}
+
+
 def _step_skipped(state: RunState, event: Event) -> None:
     step = _step(state, event)
+    _abandon(state, step)  # one skipped by hand may have waited for a child run
     step.skip_reason = event.data.get("reason")
     _settle(state, step, StepStatus.SKIPPED, event)
 
@@ -258,11 +299,12 @@ def _close(state: RunState, frame: Frame) -> None:
 _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.RUN_CREATED: _created,
     EventType.RUN_DELAYED: _delayed,
+    EventType.RUN_GATHERED: _gathered,
     EventType.RUN_QUEUED: _becomes(RunStatus.QUEUED),
     EventType.RUN_STARTED: _started,
     EventType.RUN_WAITING: _becomes(RunStatus.WAITING),
-    EventType.RUN_RESUMED: _becomes(RunStatus.EXECUTING),
-    EventType.RUN_PAUSED: _becomes(RunStatus.PAUSED),
+    EventType.RUN_RESUMED: _resumed,
+    EventType.RUN_PAUSED: _paused,
     EventType.RUN_COMPLETED: _becomes(RunStatus.COMPLETED),
     EventType.RUN_FAILED: _becomes(RunStatus.FAILED),
     EventType.RUN_TIMED_OUT: _becomes(RunStatus.TIMED_OUT),
@@ -270,12 +312,14 @@ _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.RUN_SYSTEM_FAILED: _becomes(RunStatus.SYSTEM_FAILED),
     EventType.RUN_CANCELED: _becomes(RunStatus.CANCELED),
     EventType.RUN_EXPIRED: _becomes(RunStatus.EXPIRED),
+    EventType.RUN_NOTED: _noted,
     EventType.BURST_CLAIMED: _claimed,
     EventType.STEP_STARTED: _step_started,
     EventType.STEP_CARRIED: _step_carried,
     EventType.STEP_WAITING: _step_waiting,
     EventType.STEP_COMPLETED: _step_completed,
     EventType.STEP_FAILED: _step_failed,
+    EventType.STEP_HURRIED: _step_hurried,
     EventType.STEP_SKIPPED: _step_skipped,
     EventType.STEP_CANCELED: _step_canceled,
     EventType.STEP_PROGRESS: _step_progress,

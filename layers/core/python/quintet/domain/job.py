@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from quintet.domain.definition import Plan
+from quintet.domain.terms import NO_TERMS, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Job:
     status: str = "active"
     trigger_type: str = "manual"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    slug: str | None = None
+    """A name unique among the project's jobs of its API."""
+    labels: frozenset[str] = frozenset()
+    """What lists of jobs find it by: `tag:<key>`, `tag:<key>=<value>`, `group:<id>`."""
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)

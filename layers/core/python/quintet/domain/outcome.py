@@ -10,6 +10,9 @@ from quintet.domain.jsontext import compact
 MESSAGE_CHARACTERS = 4096
 DETAILS_CHARACTERS = 16_384
 
+Trace = Mapping[str, float]
+"""Where an attempt's time went: milliseconds by name of the phase."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepError:
@@ -35,6 +38,7 @@ class Completed:
     """The step is done; `result` is JSON, or None for a step whose result is known elsewhere (a finished wait)."""
 
     result: Any = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Failed:
     """The attempt failed; the step's retry policy decides what follows."""
 
     error: StepError
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Waits:
     until: datetime | None = None
     deadline: datetime | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from quintet.domain import retry
 from quintet.domain.definition import OnFailure
 from quintet.domain.events import Event, EventType, from_millis, to_millis
 from quintet.domain.fold import extend
-from quintet.domain.outcome import StepError
+from quintet.domain.outcome import StepError, Trace
 from quintet.domain.state import Claim, Frame, RunState, StepState, frame_prefix
 from quintet.domain.status import RunStatus, StepStatus
 
@@ -52,13 +52,13 @@ def fence(state: RunState, path: str, token: int) -> str | None:
     return None
 
 
-def fail(draft: Draft, path: str, error: StepError, chance: float = 0.5) -> None:
+def fail(draft: Draft, path: str, error: StepError, chance: float = 0.5, trace: Trace | None = None) -> None:
     """Fails an attempt: for a while, when its policy allows another attempt, or for good."""
     step = draft.state.steps[path]
     cancel_inside(draft, step)
     delay = retry.delay(step.define.retry, step.attempt, chance, error.retry_after) if error.retryable else None
     retry_at = None if delay is None else to_millis(draft.now + timedelta(seconds=delay))
-    draft.add(EventType.STEP_FAILED, path, error=error.to_dict(), attempt=step.attempt, retry_at=retry_at)
+    draft.add(EventType.STEP_FAILED, path, error=error.to_dict(), attempt=step.attempt, retry_at=retry_at, trace=trace)
 
 
 def cancel_inside(draft: Draft, owner: StepState) -> None:
@@ -125,8 +125,22 @@ def collapse(draft: Draft) -> None:
         state.failing.pop(prefix, None)
         if frame.owner is None:
             failed = state.steps[frame.failed_by or ""]
-            draft.add(EventType.RUN_FAILED, error={**(failed.error or {}), "step": failed.path})
+            error = {**(failed.error or {}), "step": failed.path}
+            alone = len(frame.graph.steps) == 1
+            draft.add(
+                _END_OF_ONE.get(error.get("type", ""), EventType.RUN_FAILED) if alone else EventType.RUN_FAILED,
+                error=error,
+            )
             return
+
+
+_END_OF_ONE = {
+    "Timeout": EventType.RUN_TIMED_OUT,
+    "HttpTimeout": EventType.RUN_TIMED_OUT,
+    "HeartbeatLost": EventType.RUN_CRASHED,
+    "Crashed": EventType.RUN_CRASHED,
+}
+"""How a run of a single step ends by that step's error; one of several steps has failed, whatever the step's error was."""
 
 
 def skip_blocked(draft: Draft) -> None:
@@ -161,6 +175,17 @@ def conclude(draft: Draft) -> None:
     root = draft.state.root
     if not root.open and root.failed_by is None and not draft.state.status.terminal:
         draft.add(EventType.RUN_COMPLETED)
+
+
+def expire(draft: Draft) -> None:
+    """Ends a run that has not started by its time."""
+    cancel_frame(draft, draft.state.root)
+    draft.add(EventType.RUN_EXPIRED)
+
+
+def unstarted(state: RunState) -> bool:
+    """True for a run that only admission starts: delayed, queued, or waiting for what must come before its start."""
+    return state.started_at is None and not state.status.terminal
 
 
 def cancel_run(draft: Draft, by: str, reason: str | None = None) -> None:

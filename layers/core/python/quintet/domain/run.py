@@ -1,16 +1,27 @@
 """A run as lists and the five APIs see it, without its journal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+from quintet.domain.definition import AS_DEFINED, Overrides
 from quintet.domain.status import RunStatus
+
+
+class VersionPolicy(StrEnum):
+    """Which version a run enacts when its job has changed between the trigger and the start."""
+
+    PIN = "pin"
+    LATEST = "latest"
+    MINOR = "minor"
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """How a run began: `type` manual | schedule | webhook | event; the source names who or what asked."""
+    """How a run began: `type` manual | schedule | webhook | event (a step of another run) | spawn (a program that works on another run) |
+    job_completion | debounce | batch; the source names who or what asked (source_type `run` with the run's id: a retry, when manual)."""
 
     type: str = "manual"
     source_type: str = "api"
@@ -28,10 +39,12 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place under a cap: at most `limit` active runs hold the slot called `name`."""
+    """A place under a cap: at most `limit` active runs hold the slot called `name`. With `refuses` nobody waits for it: a run that finds
+    it full at its creation is not made."""
 
     name: str
     limit: int
+    refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +64,23 @@ class Run:
     error: Mapping[str, Any] | None = None
     trigger: Trigger = Trigger()
     concurrency_key: str | None = None
-    external_id: str | None = None
     parent: Parent | None = None
     slots: tuple[Slot, ...] = ()
     priority: int = 0
+    scheduled_at: datetime | None = None
+    """When the run was asked to start; None: at once."""
+    expires_at: datetime | None = None
+    """A run that has not started by then expires."""
+    policy: VersionPolicy = VersionPolicy.PIN
+    overrides: Overrides = AS_DEFINED
+    group: str | None = None
+    """The job group that counts this run too."""
+    follows: bool = False
+    """True when its end may concern others: a completion webhook, jobs that depend on its job."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What the trigger said that only its own API knows (JSON): tags, metadata, idempotency key, ..."""
+    attempt: int = field(default=0, compare=False)
+    """The most attempts any of its steps has made, as of the last change of status."""
     depth: int = 0
     """How many runs stand above this one, parent by parent."""
     item: int | None = None
@@ -65,6 +91,11 @@ class Run:
         if self.item is None or self.parent is None:
             return self.id, path
         return self.parent.run_id, f"{self.parent.path}[{self.item}].{path}"
+
+    @property
+    def started_by(self) -> str:
+        """The trigger's type, with a retry told from what else a person asks for."""
+        return "retry" if self.trigger.type == "manual" and self.trigger.source_type == "run" else self.trigger.type
 
     @property
     def tenant(self) -> str:

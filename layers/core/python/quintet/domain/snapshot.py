@@ -1,6 +1,6 @@
 """A run's state as JSON and back, so that a long journal needs not be folded from its beginning."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from quintet.domain.events import from_millis, to_millis
 from quintet.domain.state import Claim, Frame, RunState, StepState
 from quintet.domain.status import RunStatus, StepStatus
 
-SHAPE = 1
+SHAPE = 2
 """Raised when what a snapshot holds changes: one of another shape is passed over, and the journal folded from its beginning."""
 
 FIRST_AT = 256
@@ -29,10 +29,21 @@ def to_dict(state: RunState) -> dict[str, Any]:
         "status": str(state.status),
         "times": [
             _out(t)
-            for t in (state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline, state.until)
+            for t in (
+                state.created_at,
+                state.started_at,
+                state.ended_at,
+                state.changed_at,
+                state.deadline,
+                state.until,
+                state.paused_at,
+            )
         ],
         "input": state.input,
         "given": dict(state.given),
+        "attempts": state.attempts,
+        "notes": dict(state.notes),
+        "gathered": list(state.gathered),
         "error": state.error,
         "canceled_by": state.canceled_by,
         "claim": _claim_out(state.claim),
@@ -52,9 +63,19 @@ def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
     """The state that `to_dict` wrote."""
     state = RunState(run_id, plan, RunStatus(data["status"]), data["number"])
     times = [_in(value) for value in data["times"]]
-    state.created_at, state.started_at, state.ended_at, state.changed_at, state.deadline, state.until = times
+    (
+        state.created_at,
+        state.started_at,
+        state.ended_at,
+        state.changed_at,
+        state.deadline,
+        state.until,
+        state.paused_at,
+    ) = times
     state.input, state.error = data["input"], data["error"]
-    state.given = data["given"]
+    state.attempts = data["attempts"]
+    state.given, state.gathered = data["given"], list(data["gathered"])
+    state.notes = dict(data["notes"])
     state.canceled_by, state.claim = data["canceled_by"], Claim(*data["claim"])
     state.abandoned = dict(data["abandoned"])
     for prefix, owner, index, open_, failed_by in data["frames"]:
@@ -102,6 +123,7 @@ _PLAIN = (
     "carrier",
     "reused_from",
     "progress",
+    "trace",
     "items",
     "total",
     "opened",
@@ -117,6 +139,8 @@ def _step_out(step: StepState) -> list[Any]:
     }
     if step.wait:
         extras["wait"] = dict(step.wait)
+    if step.attempted_at is not None:
+        extras["attempted_at"] = _out(step.attempted_at)
     if step.claim != Claim():
         extras["claim"] = _claim_out(step.claim)
     return [
@@ -136,4 +160,7 @@ def _step_in(state: RunState, packed: list[Any]) -> None:
     step.status, step.unmet = StepStatus(status), unmet
     step.started_at, step.ended_at, step.deadline = _in(started), _in(ended), _in(deadline)
     for name, value in extras.items():
-        setattr(step, name, Claim(*value) if name == "claim" else value)
+        setattr(step, name, _READ[name](value) if name in _READ else value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {"claim": lambda packed: Claim(*packed), "attempted_at": _in}

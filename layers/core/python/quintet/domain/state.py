@@ -43,6 +43,8 @@ class StepState:
     token: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    attempted_at: datetime | None = None
+    """When the live (or last) attempt began."""
     deadline: datetime | None = None
     result: Any = None
     error: Mapping[str, Any] | None = None
@@ -54,6 +56,8 @@ class StepState:
     claim: Claim = Claim()
     reused_from: str | None = None
     progress: Mapping[str, Any] | None = None
+    trace: Mapping[str, float] | None = None
+    """Where the time of the live (or last) attempt went: milliseconds by phase."""
     items: Any = None
     total: int | None = None
     opened: int = 0
@@ -103,8 +107,13 @@ class RunState:
     changed_at: datetime | None = None
     deadline: datetime | None = None
     until: datetime | None = None
+    paused_at: datetime | None = None
     input: Any = None
+    attempts: int = 0
+    gathered: list[Any] = field(default_factory=list)
     given: Mapping[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What programs that work on the run have said of it; None: taken out."""
     error: Mapping[str, Any] | None = None
     canceled_by: str | None = None
     claim: Claim = Claim()

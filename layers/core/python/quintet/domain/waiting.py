@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from quintet.domain.events import from_millis
-from quintet.domain.run import Run
+from quintet.domain.rules import unstarted
+from quintet.domain.run import Run, Slot
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus
 
@@ -16,13 +17,23 @@ def reasons(run: Run, state: RunState, now: datetime) -> list[dict[str, Any]]:
     if state.status is RunStatus.DELAYED and state.until and now < state.until:
         return [_entry("delayed", None, run.created_at, state.until, "the run is to start later")]
     if state.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
-        held = ", ".join(f"{slot.name.rsplit('#', 1)[-1]!r} (at most {slot.limit})" for slot in run.slots)
-        return [_entry("concurrency", None, run.created_at, None, f"another run holds {held}")]
+        held = ", ".join(_held(slot) for slot in run.slots) or "its turn"
+        return [_entry("concurrency", None, run.created_at, run.expires_at, f"another run holds {held}")]
     if state.status is RunStatus.PAUSED:
-        return [_entry("paused", None, state.changed_at, None, "the run is paused")]
+        return [_entry("paused", None, state.paused_at, None, "the run is paused")]
+    if unstarted(state):
+        return [
+            _entry("dependencies", None, run.created_at, run.expires_at, "runs of the jobs that its job depends on")
+        ]
     at_work = (state.steps[path] for path in state.running)
     busy = [_entry("running", step.path, step.started_at, step.deadline, "the step is at work") for step in at_work]
     return [_step_entry(state, path) for path in state.waiting] + busy
+
+
+def _held(slot: Slot) -> str:
+    """A cap as people know it: the key's by the key, the job's as such."""
+    _, kind, name = slot.name.split("#", 2)
+    return f"{name!r} (at most {slot.limit})" if kind == "key" else f"its job (at most {slot.limit})"
 
 
 def _step_entry(state: RunState, path: str) -> dict[str, Any]:
@@ -39,6 +50,10 @@ def _step_entry(state: RunState, path: str) -> dict[str, Any]:
             detail = f"run {wait.get('child')} to end"
         case "items":
             detail = f"the {step.total} items of the map to end"
+        case "report":
+            detail = "the endpoint to report its end"
+        case "event":
+            detail = f"event {wait.get('event_key')!r}"
         case "time":
             detail = "the wait's time to pass"
         case other:

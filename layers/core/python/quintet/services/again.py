@@ -1,7 +1,9 @@
 """Retries a run as a new run that takes over what still holds of the old one."""
 
+from contextlib import suppress
 from typing import Any
 
+from quintet.domain import limits
 from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
 from quintet.domain.events import Event, EventType
 from quintet.domain.graph import topological
@@ -11,11 +13,17 @@ from quintet.domain.state import RunState, StepState
 from quintet.domain.status import StepStatus
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.runs import Claims
 from quintet.services.ports.world import Clock
-from quintet.services.trigger import TriggerRun
+from quintet.services.submit import run_labels
+from quintet.services.trigger import Start, TriggerRun
 
 INLINE_TOTAL = 1_000_000
 """Bytes of results that a new run takes over inside its journal."""
+
+_OF_ONE_RUN = frozenset({"idempotency_key", "batch_id", "lineage_depth"})
+"""What was said of the old run alone."""
 
 MODES = ("from_failed", "from_step", "full")
 
@@ -23,14 +31,23 @@ MODES = ("from_failed", "from_step", "full")
 class RetryRun:
     """Starts a run over, from its failures, from a step, or whole."""
 
-    def __init__(self, journal: Journal, trigger: TriggerRun, payloads: Payloads, clock: Clock) -> None:
+    def __init__(self, journal: Journal, jobs: Jobs, trigger: TriggerRun, payloads: Payloads, clock: Clock) -> None:
         self._journal = journal
+        self._jobs = jobs
         self._trigger = trigger
         self._payloads = payloads
         self._clock = clock
 
-    def __call__(self, project: str, run_id: str, mode: str = "from_failed", step_key: str | None = None) -> Run:
-        """The new run, on the old run's version and input. Raises NotFound, Conflict (not ended), Invalid (mode, step)."""
+    def __call__(
+        self,
+        project: str,
+        run_id: str,
+        mode: str = "from_failed",
+        step_key: str | None = None,
+        by: str | None = None,
+    ) -> Run:
+        """The new run, on the old run's version, input and terms, `by` somebody. Raises NotFound, Conflict (not ended), Invalid (mode,
+        step)."""
         opened = self._journal.open(run_id)
         run, state = opened.run, opened.state
         if run.project != project:
@@ -42,12 +59,32 @@ class RetryRun:
             raise Invalid([Problem(("stepKey",), message, "missing" if step_key is None else "value_error")])
         if not run.status.terminal:
             raise Conflict("run has not ended yet; only an ended run can be retried")
-        return self._trigger(
-            job_of(run),
-            input=self._payloads.get(state.input),
+        return self._trigger.start(
+            job_of(run), self._payloads.get(state.input), self._start(run, self._reused(run, state, mode, step_key), by)
+        )
+
+    def _start(self, run: Run, reused: list[Event], by: str | None) -> Start:
+        asked = {name: value for name, value in run.asked.items() if name not in _OF_ONE_RUN}
+        if asked or run.follows:
+            asked["lineage_depth"] = run.asked.get("lineage_depth", run.depth) + 1
+        if by is not None and run.follows:
+            asked["created_by"] = by
+        slots, labels = run.slots, tuple(run_labels(job_of(run), asked.get("tags", {}), asked.get("metadata", {})))
+        with suppress(NotFound):  # deleted since: its last caps hold
+            job = self._jobs.get(run.tenant, run.job_id)
+            labels = tuple(run_labels(job, asked.get("tags", {}), asked.get("metadata", {})))
+            slots = tuple(limits.slots(job, run.concurrency_key)) if run.follows else slots
+        return Start(
             trigger=Trigger("manual", "run", run.id),
+            reused=reused,
+            claims=Claims(labels=labels),
+            slots=slots,
             concurrency_key=run.concurrency_key,
-            reused=self._reused(run, state, mode, step_key),
+            priority=run.priority,
+            overrides=run.overrides,
+            group=run.group,
+            follows=run.follows,
+            asked=asked,
         )
 
     def _reused(self, run: Run, state: RunState, mode: str, step_key: str | None) -> list[Event]:

@@ -9,7 +9,7 @@ from quintet.domain.run import Parent, Run, Trigger
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.steps import StepCall
-from quintet.services.trigger import TriggerRun
+from quintet.services.submit import Ask, Submit
 
 MAX_DEPTH = 16
 
@@ -21,27 +21,28 @@ class TooDeep(Conflict):
 class StartChild:
     """Triggers a job of the same project on a step's behalf, once for each attempt, however often it is asked."""
 
-    def __init__(self, runs: Runs, jobs: Jobs, trigger: TriggerRun, cancel: Callable[[str, str, str], Run]) -> None:
+    def __init__(self, runs: Runs, jobs: Jobs, submit: Submit, cancel: Callable[[str, str, str], Run]) -> None:
         self._runs = runs
         self._cancel = cancel
         self._jobs = jobs
-        self._trigger = trigger
+        self._submit = submit
 
     def __call__(self, call: StepCall, job_id: str, input: Any) -> str:  # noqa: A002  # as everywhere
-        """The child run's id. Raises NotFound, TooDeep."""
+        """The child run's id. Raises NotFound, TooDeep, and what the job's own terms refuse it with."""
         if call.run.depth >= MAX_DEPTH:
             raise TooDeep(f"runs call runs more than {MAX_DEPTH} deep")
         job = self._jobs.get(call.run.tenant, job_id)
         if job.status != "active":
             raise NotFound(f"{job.name!r} is not active")
-        child: Run = self._trigger(
-            job,
+        waits = call.config.get("wait") is not False
+        asked = Ask(
             input=input,
             trigger=Trigger("event", "run", call.run.id),
-            parent=Parent(call.run.id, call.step.path, call.token) if call.config.get("wait") is not False else None,
+            parent=Parent(call.run.id, call.step.path, call.token) if waits else None,
             depth=call.run.depth + 1,
             run_id=call.child,
         )
+        child = self._submit(job, asked).run
         parent = self._runs.get(call.run.id)
         if parent.status.terminal:  # it ended while this began, and could not know of it
             with suppress(Conflict):

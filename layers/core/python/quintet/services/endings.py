@@ -1,28 +1,31 @@
-"""What follows when a run ends, and how queued runs come in: admission, parents, children."""
+"""What follows when a run ends: the next in the queue comes in, parents hear of it, children are canceled, followers are told."""
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
 
 from quintet.domain import rules
-from quintet.domain.errors import AppendConflict, Conflict, NotFound
-from quintet.domain.events import EventType, to_millis
+from quintet.domain.errors import Conflict, NotFound
 from quintet.domain.fold import ITEMS_OF
 from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import RunState, StepState
 from quintet.domain.status import TERMINAL, RunStatus
+from quintet.services.admission import Admission
 from quintet.services.gather import FAILURES, Gather, item_project, waiting_map
-from quintet.services.journal import Journal, OpenRun, as_run
+from quintet.services.journal import Journal, OpenRun
 from quintet.services.payloads import Payloads
-from quintet.services.ports.runs import Runs, SlotTaken
+from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Bursts, Clock, Fanouts
 from quintet.services.scope import Scopes
 from quintet.services.settling import Settling
-from quintet.services.terms import DELAY_SLACK, LEASE
+from quintet.services.terms import LEASE
 
 log = logging.getLogger(__name__)
+
+Follower = Callable[[Run, RunState, object], None]
+"""Hears, at least once, of a followed run's end with its result."""
 
 MAP_CONCURRENCY = 16
 ITEMS_AT_ONCE = 100
@@ -39,71 +42,68 @@ class Endings:
         settling: Settling,
         payloads: Payloads,
         gather: Gather,
+        admission: Admission,
         bursts: Bursts,
         fanouts: Fanouts,
         clock: Clock,
+        followers: Callable[[], Sequence[Follower]] = tuple,
     ) -> None:
+        """`followers` hear of the end of runs that are followed; they are asked for then, since they start runs themselves."""
         self._runs = runs
         self._journal = journal
         self._settling = settling
         self._payloads = payloads
         self._gather = gather
+        self._admission = admission
         self._bursts = bursts
         self._fanouts = fanouts
         self._clock = clock
+        self._followers = followers
 
     def after(self, run: Run, state: RunState) -> None:
         """Everything that follows a run's end; what a crash in here leaves undone, the sweep and the waiting runs' own checks repeat."""
-        for slot in run.slots:
-            self.admit_next(slot.name)
+        self.admit_next(*(slot.name for slot in run.slots))
         if run.item is not None:
             self._keep_item(run, state)
         elif run.parent is not None:
             self.tell_parent(run, state)
-        if state.abandoned and self.cancel_abandoned(run, state):
+        done = self.cancel_abandoned(run, state)
+        if run.follows:
+            done = self._tell_followers(run, state) and done
+        if done and (run.follows or state.abandoned):
             self._runs.forget_due(run.id)
+
+    def _tell_followers(self, run: Run, state: RunState) -> bool:
+        """False when some could not be told: the sweep comes back for them."""
+        done = True
+        result = self.result(run, state)
+        for follower in self._followers():
+            try:
+                follower(run, state, result)
+            except Exception:  # one follower's trouble must not keep the others from hearing
+                log.exception("the end of run %s could not be told", run.id)
+                done = False
+        return done
+
+    def result(self, run: Run, state: RunState) -> object:
+        """What a completed run produced, as one value; None for any other."""
+        if run.status is not RunStatus.COMPLETED:
+            return None
+        return as_one(state, Scopes(self._payloads).outputs(state))
 
     # --- admission -----------------------------------------------------------------------------------------------------------
 
-    def admit_next(self, slot: str) -> None:
-        """Lets in the first of a slot's queue while there is room."""
-        # The queue lags behind what was taken from it, and one that can't be admitted must not stand in the others' way.
-        passed: set[str] = set()
-        while (run_id := self._runs.next_queued(slot, passed)) is not None:
-            passed.add(run_id)
-            if not self._let_in(run_id):
-                return
-
-    def _let_in(self, run_id: str) -> bool:
-        try:
-            return self.admit(run_id)
-        except Exception:  # nor must what follows another run's end fail by it
-            log.exception("run %s could not be admitted", run_id)
-            return True
+    def admit_next(self, *slots: str) -> None:
+        """Lets in the runs that stand first in these slots' queues while there is room."""
+        for ended in self._admission.next(*slots):
+            self.after(ended.run, ended.state)
 
     def admit(self, run_id: str) -> bool:
-        """Starts a queued or delayed run if its slots are free; False when they aren't."""
-        opened = self._journal.open(run_id)
-        if opened.state.status not in {RunStatus.QUEUED, RunStatus.DELAYED}:
-            return True
-        draft = Draft(opened.state, self._clock.now())
-        if early := opened.state.until and max(opened.state.until - draft.now, timedelta()):
-            if early > DELAY_SLACK:
-                return False
-            self._clock.sleep(early.total_seconds())
-            return self.admit(run_id)
-        timeout = opened.state.plan.timeout
-        deadline = None if timeout is None else to_millis(draft.now) + round(timeout * 1000)
-        draft.add(EventType.RUN_STARTED, deadline=deadline)
-        run = as_run(opened.run, opened.state)
-        try:
-            epoch = self._runs.admit(run, draft.base, draft.events, draft.now + LEASE)
-        except SlotTaken:
-            return False
-        except AppendConflict:
-            return True  # another admitted or ended it
-        self._bursts.start(run_id, epoch)
-        return True
+        """Starts an unstarted run if it may start now; False when it may not yet."""
+        answer = self._admission.admit(run_id)
+        if answer.ended is not None:
+            self.after(answer.ended.run, answer.ended.state)
+        return answer.done
 
     # --- parents and children ------------------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Endings:
         run = self._runs.get(run_id)
         if run.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
             self.admit(run_id)
-        elif not run.status.terminal:
+        elif run.started_at is not None and not run.status.terminal:
             self.wake(run_id)
 
     def wake(self, run_id: str) -> None:
@@ -235,7 +235,7 @@ class Endings:
 
     def _outcome(self, run: Run, state: RunState) -> Outcome:
         if run.status is RunStatus.COMPLETED:
-            return Completed(self._payloads.put(as_one(state, Scopes(self._payloads).outputs(state))))
+            return Completed(self._payloads.put(self.result(run, state)))
         error = run.error or {}
         message = error.get("message") or f"the run is {run.status}"
         return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))

@@ -10,7 +10,7 @@ from quintet.services.burst import Advance
 from quintet.services.engine import END, Next
 from quintet.services.gather import item_id, item_project, waiting_map
 from quintet.services.journal import Journal
-from quintet.services.ports.runs import AlreadyThere, Runs
+from quintet.services.ports.runs import AlreadyThere, Creation, Runs
 from quintet.services.ports.world import Clock
 from quintet.services.terms import LEASE
 
@@ -67,10 +67,9 @@ class AdvanceItem:
         given["total"] = step.total
         given["tolerate"] = int(step.wait.get("config", {}).get("tolerate_failures") or 0)
         created = Event(EventType.RUN_CREATED, now, None, {"input": opened.state.input, "given": given})
+        begin = [created, Event(EventType.RUN_STARTED, now)]
         try:
-            self._runs.create(
-                run, [created, Event(EventType.RUN_STARTED, now)], lease_until=now + LEASE, due_at=now + LEASE
-            )
+            self._runs.create(Creation(run, begin, lease_until=now + LEASE, due_at=now + LEASE))
         except AlreadyThere:
             return True
         return True

@@ -3,19 +3,21 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
-from quintet.domain import snapshot
-from quintet.domain.definition import Plan
+from quintet.domain import rules, snapshot
+from quintet.domain.definition import Overrides, Plan
 from quintet.domain.errors import AppendConflict, Throttled
 from quintet.domain.fold import extend, fold
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import RunState
+from quintet.domain.status import RunStatus
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Change, Runs
 from quintet.services.ports.world import Clock
-from quintet.services.terms import DUE_GRACE
+from quintet.services.terms import DUE_GRACE, QUEUE_CHECK, RESTING_CHECK
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Journal:
         self._jobs = jobs
         self._clock = clock
         self._plans: dict[tuple[str, int], Plan] = {}
+        self._altered: dict[tuple[str, int, Overrides], Plan] = {}
         self._bodies: dict[tuple[str, int, str], Plan] = {}
 
     def open(self, run_id: str) -> OpenRun:
@@ -63,13 +66,24 @@ class Journal:
     def plan_of(self, run: Run) -> Plan:
         """What a run enacts: its version's plan, or for an item of a map the map's body."""
         if run.item is None or run.parent is None:
-            return self.plan(run.job_id, run.version)
+            return self._overridden(run)
         place = (run.job_id, run.version, run.parent.path)
         if place not in self._bodies:
             if len(self._bodies) >= KEPT_PLANS:
                 self._bodies.pop(next(iter(self._bodies)))
             self._bodies[place] = self.plan(run.job_id, run.version).body_of(run.parent.path)
         return self._bodies[place]
+
+    def _overridden(self, run: Run) -> Plan:
+        plan = self.plan(run.job_id, run.version)
+        if run.overrides == Overrides():
+            return plan
+        place = (run.job_id, run.version, run.overrides)
+        if place not in self._altered:
+            if len(self._altered) >= KEPT_PLANS:
+                self._altered.pop(next(iter(self._altered)))
+            self._altered[place] = plan.overridden(run.overrides)
+        return self._altered[place]
 
     def plan(self, job_id: str, version: int) -> Plan:
         """A version's plan; versions never change, so it is read once a process."""
@@ -94,9 +108,8 @@ class Journal:
             return
         run = as_run(opened.run, opened.state)
         change = None
-        if run.status is not opened.run.status:
-            unheard = run.status.terminal and opened.state.abandoned
-            change = Change(run, opened.run.status, draft.now + DUE_GRACE if unheard else None)
+        if run != replace(opened.run, updated_at=run.updated_at):
+            change = Change(run, opened.run.status, _due(run, opened.state, draft.now))
         self._runs.append(run.id, draft.base, draft.events, change)
         opened.run = run
         if not run.status.terminal and snapshot.worth_keeping(opened.state.number, opened.snapshot_number):
@@ -135,6 +148,27 @@ def _brief(error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     }
 
 
+def _due(run: Run, state: RunState, now: datetime) -> datetime | None:
+    """When the sweep looks at a run whose item changes: an ended one, to repeat what follows its end; an unstarted one, to let it in."""
+    if run.status.terminal:
+        return now + DUE_GRACE if state.abandoned or run.follows else None
+    if not rules.unstarted(state):
+        return None
+    if run.status is RunStatus.DELAYED and state.until is not None:
+        look = state.until + DUE_GRACE
+    else:
+        look = now + (QUEUE_CHECK if run.status is RunStatus.QUEUED else RESTING_CHECK)
+    return look if run.expires_at is None else min(look, run.expires_at)
+
+
+def _annotated(asked: Mapping[str, Any], notes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was asked for, with what programs have noted since laid over its metadata."""
+    if not notes:
+        return asked
+    noted = {**asked.get("metadata", {}), **notes}
+    return {**asked, "metadata": {name: value for name, value in noted.items() if value is not None}}
+
+
 def as_run(run: Run, state: RunState) -> Run:
     """The run's item as its state now demands it."""
     return replace(
@@ -143,5 +177,8 @@ def as_run(run: Run, state: RunState) -> Run:
         started_at=state.started_at,
         ended_at=state.ended_at,
         error=_brief(state.error),
+        scheduled_at=state.until or run.scheduled_at,
+        attempt=state.attempts,
+        asked=_annotated(run.asked, state.notes),
         updated_at=state.changed_at or run.updated_at,
     )

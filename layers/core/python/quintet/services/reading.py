@@ -32,9 +32,9 @@ class Reading:
         opened = self._journal.open(run_id)
         return _own(opened.run, project), opened.state
 
-    def events(self, run_id: str, after: int, limit: int) -> list[tuple[int, Event]]:
-        """Up to `limit` events with their numbers, from `after`+1 on."""
-        return list(enumerate(self._runs.tail(run_id, after)[:limit], after + 1))
+    def events(self, run_id: str, after: int, limit: int | None = None) -> list[tuple[int, Event]]:
+        """Up to `limit` events (None: all) with their numbers, from `after`+1 on."""
+        return list(enumerate(self._runs.tail(run_id, after, limit), after + 1))
 
     def outputs(self, state: RunState) -> dict[str, Any]:
         """What the run produced: its last steps' results by key."""

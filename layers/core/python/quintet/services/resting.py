@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from quintet.domain import rules
 from quintet.domain.state import RunState, StepState
 from quintet.domain.status import RunStatus
+from quintet.services.heartbeats import silent_at
 from quintet.services.terms import CARRIED_CHECK, DUE_GRACE, RESTING_CHECK, UNTAKEN_CHECK
 
 BRIEF_REST = timedelta(seconds=60)
@@ -21,7 +22,7 @@ def worth_telling(state: RunState, now: datetime) -> bool:
     moment = rules.next_moment(state)
     if moment is not None and moment - now < BRIEF_REST:
         return False
-    return rules.resting_status(state) is RunStatus.WAITING and state.status is not RunStatus.WAITING
+    return rules.resting_status(state) is RunStatus.WAITING and state.status is RunStatus.EXECUTING
 
 
 def next_look(state: RunState, now: datetime) -> datetime:
@@ -32,8 +33,12 @@ def next_look(state: RunState, now: datetime) -> datetime:
         far = CARRIED_CHECK
     else:
         far = RESTING_CHECK
-    moment = rules.next_moment(state)
-    return now + far if moment is None else min(now + far, moment + DUE_GRACE)
+    look = now + far
+    if (moment := rules.next_moment(state)) is not None:
+        look = min(look, moment + DUE_GRACE)
+    if (silent := silent_at(state)) is not None:
+        look = min(look, max(silent, now))
+    return look
 
 
 def _elsewhere(step: StepState) -> bool:

@@ -113,12 +113,9 @@ class Slice:
             draft.add(EventType.BURST_CLAIMED, **_claim_data(self.claim))
             rules.crash_lost(draft, self.claim)
         booked = self._book(draft)
-        rules.overdue(draft)
         begun = self._unsent() if taken_over else []
-        while not state.status.terminal and not self._enough(draft) and self._progress(draft, begun):
-            pass
-        if not state.status.terminal:
-            rules.conclude(draft)
+        if state.status is not RunStatus.PAUSED:  # what was under way may end; nothing begins, and nothing ends by time
+            self._go_on(draft, begun)
         if state.status is RunStatus.WAITING and state.running:
             draft.add(EventType.RUN_RESUMED)
         self.engine.journal.commit(self.opened, draft)
@@ -129,6 +126,14 @@ class Slice:
             if self.engine.endings.cancel_abandoned(self.opened.run, state, self.heard):
                 self.heard = state.number
         return [attempt for attempt in begun if attempt.path in state.running]
+
+    def _go_on(self, draft: Draft, begun: list[Attempt]) -> None:
+        state = draft.state
+        rules.overdue(draft)
+        while not state.status.terminal and not self._enough(draft) and self._progress(draft, begun):
+            pass
+        if not state.status.terminal:
+            rules.conclude(draft)
 
     def _unsent(self) -> list[Attempt]:
         """The carried attempts that no carrier has taken: after a new claim they are handed on again; of two carriers the first takes."""
@@ -250,6 +255,8 @@ class Slice:
 
     def _leave(self) -> Next | None:
         """Nothing is in flight here: dozes, hands the run on, or lets it rest. None: look again."""
+        if self.opened.state.status is RunStatus.PAUSED:
+            return self._rest()
         moment = rules.next_moment(self.opened.state)
         due = moment is not None and moment <= self.decided
         if (due or self.opened.state.ready or self.opened.state.turns) and not self._room():
@@ -280,7 +287,8 @@ class Slice:
         except AppendConflict:
             self._reopen()
             return None
-        if (timed := rules.next_moment(state, carried=False)) is not None:
+        timed = None if state.status is RunStatus.PAUSED else rules.next_moment(state, carried=False)
+        if timed is not None:
             self.engine.timers.start(run_id, timed)
         if self.engine.runs.rest(run_id, self.claim.epoch, next_look(state, self.engine.clock.now())):
             return END

@@ -1,26 +1,56 @@
 """Starts runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from quintet.domain.events import Event, EventType, to_millis
+from quintet.domain.definition import AS_DEFINED, Overrides
+from quintet.domain.events import Event, EventType, from_millis, to_millis
 from quintet.domain.job import Job, with_default_input
-from quintet.domain.run import Parent, Run, Slot, Trigger
+from quintet.domain.limits import key_slot
+from quintet.domain.run import Parent, Run, Slot, Trigger, VersionPolicy
 from quintet.domain.status import RunStatus
 from quintet.services.endings import Endings
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
-from quintet.services.ports.runs import AlreadyThere, Runs, SlotTaken
+from quintet.services.ports.runs import NO_CLAIMS, AlreadyThere, Claims, Creation, Guard, Runs, SlotTaken
 from quintet.services.ports.world import Bursts, Clock, Ids, Timers
-from quintet.services.terms import DUE_GRACE, LEASE, QUEUE_CHECK
+from quintet.services.terms import DUE_GRACE, LEASE, QUEUE_CHECK, RESTING_CHECK
 
 MANUAL = Trigger()
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a new run begins with beside its job and input.
+
+    `at` delays the start; `gathered` makes it a batch that begins with one payload; `awaits` names what must come before the start
+    (dependencies). `reused` are step events that a retry takes over from the run before. The rest is as in Run.
+    """
+
+    trigger: Trigger = MANUAL
+    run_id: str | None = None
+    parent: Parent | None = None
+    depth: int = 0
+    at: datetime | None = None
+    awaits: str | None = None
+    gathered: bool = False
+    reused: Sequence[Event] = ()
+    claims: Claims = NO_CLAIMS
+    slots: tuple[Slot, ...] = ()
+    concurrency_key: str | None = None
+    priority: int = 0
+    expires_at: datetime | None = None
+    policy: VersionPolicy = VersionPolicy.PIN
+    overrides: Overrides = AS_DEFINED
+    group: str | None = None
+    follows: bool = False
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+
 class TriggerRun:
-    """Creates a run of a job's version and starts it, or queues it, or has it start later."""
+    """Creates runs of a job's version and starts them, or queues them, or has them start later."""
 
     def __init__(
         self,
@@ -49,8 +79,7 @@ class TriggerRun:
         input: Any = None,  # noqa: A002  # the run's input is called so everywhere
         trigger: Trigger = MANUAL,
         concurrency_key: str | None = None,
-        guard: str | None = None,
-        guard_seconds: float | None = None,
+        guard: Guard | None = None,
         run_id: str | None = None,
         parent: Parent | None = None,
         depth: int = 0,
@@ -60,65 +89,130 @@ class TriggerRun:
         """The new run, or the one that `run_id` or `guard` already stands for.
 
         The `input` is laid over the job's own (settings `input`). A `concurrency_key` lets one run of its name in the project be active
-        at a time. `at` delays the start. `reused` are step events that a retry takes over from the run before.
+        at a time.
         """
-        now = self._clock.now()
-        run = Run(
-            id=run_id or self._ids.new(),
-            project=job.project,
-            job_id=job.id,
-            version=job.version,
-            version_id=job.version_id,
-            status=RunStatus.EXECUTING,
-            created_at=now,
-            updated_at=now,
+        start = Start(
             trigger=trigger,
-            concurrency_key=concurrency_key,
+            run_id=run_id,
             parent=parent,
             depth=depth,
-            slots=() if concurrency_key is None else (Slot(f"{job.project}#key#{concurrency_key}", 1),),
+            at=at,
+            reused=reused,
+            claims=NO_CLAIMS if guard is None else Claims(guards=(guard,)),
+            concurrency_key=concurrency_key,
+            slots=() if concurrency_key is None else (key_slot(job.project, concurrency_key, 1),),
         )
-        given = with_default_input(job.settings.get("input"), input)
-        created = Event(EventType.RUN_CREATED, now, None, {"input": self._payloads.put(given)})
-        begin = [created, *reused]
-        guarded = _guard(guard, guard_seconds, now)
         try:
-            if at is not None and at > now:
-                return self._delay(run, begin, at, guarded)
-            return self._start_or_queue(run, begin, guarded)
+            return self.start(job, input, start)
         except AlreadyThere as known:
             return self._runs.get(known.run_id)
 
-    def _delay(self, run: Run, begin: list[Event], at: datetime, guarded: Mapping[str, Any]) -> Run:
-        delayed = replace(run, status=RunStatus.DELAYED)
-        begin = [*begin, Event(EventType.RUN_DELAYED, run.created_at, None, {"until": to_millis(at)})]
-        self._runs.create(delayed, begin, lease_until=None, due_at=at + DUE_GRACE, **guarded)
-        self._timers.start(run.id, at)
-        return delayed
+    def start(self, job: Job, given: Any, start: Start) -> Run:
+        """The new run. Raises AlreadyThere, RateExceeded; SlotTaken only for a slot of nobody's queue (`refuses`)."""
+        creation = self._creation(job, given, start)
+        if creation.run.status is not RunStatus.EXECUTING:
+            self._runs.create(creation)
+            self._see_to_start(creation.run)
+            return creation.run
+        return self._start_or_queue(creation)
 
-    def _start_or_queue(self, run: Run, begin: list[Event], guarded: Mapping[str, Any]) -> Run:
-        now = run.created_at
-        if not any(self._runs.next_queued(slot.name) for slot in run.slots):
+    def start_many(self, job: Job, given: Sequence[tuple[Any, Start]]) -> list[Run | Exception]:
+        """The same for many at once, in few transactions: each one's run, or what `start` would have raised for it."""
+        creations = [self._creation(job, one, start) for one, start in given]
+        # Which of many fit into the slots is for the queue to say: taken one by one, each would be a transaction to lose.
+        creations = [
+            _queued(one) if one.run.slots and one.run.status is RunStatus.EXECUTING else one for one in creations
+        ]
+        answers = self._runs.create_many(creations)
+        made: list[Run | Exception] = [fault or one.run for one, fault in zip(creations, answers, strict=True)]
+        new = [run for run in made if isinstance(run, Run)]
+        self._bursts.start_many([(run.id, 1) for run in new if run.status is RunStatus.EXECUTING])
+        for run in new:
+            if run.status is RunStatus.DELAYED:
+                self._see_to_start(run)
+        self._endings.admit_next(*{slot.name for run in new if run.status is RunStatus.QUEUED for slot in run.slots})
+        return made
+
+    def _creation(self, job: Job, given: Any, start: Start) -> Creation:
+        now = self._clock.now()
+        run = _run(job, start, start.run_id or self._ids.new(), now)
+        stored = self._payloads.put(with_default_input(job.settings.get("input"), given))
+        begin = [Event(EventType.RUN_CREATED, now, None, {} if start.gathered else {"input": stored}), *start.reused]
+        if start.gathered:
+            begin.append(Event(EventType.RUN_GATHERED, now, None, {"item": stored}))
+        due = now + LEASE
+        if start.awaits is not None:
+            run = replace(run, status=RunStatus.WAITING)
+            begin.append(Event(EventType.RUN_WAITING, now, None, {"for": start.awaits}))
+            due = now + RESTING_CHECK
+        elif start.at is not None and start.at > now:
+            run = replace(run, status=RunStatus.DELAYED)
+            begin.append(Event(EventType.RUN_DELAYED, now, None, {"until": to_millis(start.at)}))
+            due = start.at + DUE_GRACE
+        else:
             timeout = self._journal.plan(run.job_id, run.version).timeout
             deadline = {} if timeout is None else {"deadline": to_millis(now + timedelta(seconds=timeout))}
-            started = replace(run, started_at=now)
-            events = [*begin, Event(EventType.RUN_STARTED, now, None, deadline)]
+            run = replace(run, started_at=now)
+            begin.append(Event(EventType.RUN_STARTED, now, None, deadline))
+            return Creation(run, begin, now + LEASE, due, start.claims)
+        return Creation(run, begin, None, _before_expiry(due, run), start.claims)
+
+    def _see_to_start(self, run: Run) -> None:
+        if run.status is RunStatus.DELAYED and run.scheduled_at is not None:
+            self._timers.start(run.id, run.scheduled_at)
+
+    def _start_or_queue(self, creation: Creation) -> Run:
+        run = creation.run
+        if not any(self._runs.next_queued(slot.name) for slot in run.slots):
             try:
-                self._runs.create(started, events, lease_until=now + LEASE, due_at=now + LEASE, **guarded)
-            except SlotTaken:
-                pass  # queued below, behind whoever took it
+                self._runs.create(creation)
+            except SlotTaken as taken:
+                if any(slot.refuses and slot.name == str(taken) for slot in run.slots):
+                    raise
             else:
                 self._bursts.start(run.id, 1)
-                return started
-        queued = replace(run, status=RunStatus.QUEUED)
-        events = [*begin, Event(EventType.RUN_QUEUED, now, None, {"slots": [slot.name for slot in run.slots]})]
-        self._runs.create(queued, events, lease_until=None, due_at=now + QUEUE_CHECK, **guarded)
+                return run
+        queued = _queued(creation)  # behind whoever took the slot
+        self._runs.create(queued)
         # The slot may have been freed between the refusal and now, when nobody stood in the queue yet to be let in.
-        for slot in run.slots:
-            self._endings.admit_next(slot.name)
-        return queued
+        self._endings.admit_next(*(slot.name for slot in run.slots))
+        return queued.run
 
 
-def _guard(name: str | None, seconds: float | None, now: datetime) -> dict[str, Any]:
-    until = None if seconds is None else now + timedelta(seconds=seconds)
-    return {"guard": name, "guard_until": until}
+def _run(job: Job, start: Start, run_id: str, now: datetime) -> Run:
+    return Run(
+        id=run_id,
+        project=job.project,
+        job_id=job.id,
+        version=job.version,
+        version_id=job.version_id,
+        status=RunStatus.EXECUTING,
+        created_at=now,
+        updated_at=now,
+        trigger=start.trigger,
+        concurrency_key=start.concurrency_key,
+        parent=start.parent,
+        slots=start.slots,
+        priority=start.priority,
+        scheduled_at=None if start.at is None else from_millis(to_millis(start.at)),
+        expires_at=start.expires_at,
+        policy=start.policy,
+        overrides=start.overrides,
+        group=start.group,
+        follows=start.follows,
+        asked=start.asked,
+        depth=start.depth,
+    )
+
+
+def _queued(creation: Creation) -> Creation:
+    """The creation of a run that would have started at once, as one that stands in its slots' queue."""
+    now = creation.run.created_at
+    run = replace(creation.run, status=RunStatus.QUEUED, started_at=None)
+    queued = Event(EventType.RUN_QUEUED, now, None, {"slots": [slot.name for slot in run.slots]})
+    due = _before_expiry(now + QUEUE_CHECK, run)
+    return Creation(run, [*creation.events[:-1], queued], None, due, creation.claims)
+
+
+def _before_expiry(due: datetime, run: Run) -> datetime:
+    return due if run.expires_at is None else min(due, run.expires_at)

@@ -5,18 +5,21 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from quintet.domain.errors import AppendConflict, NotFound
+from quintet.domain.errors import AppendConflict, Conflict, Invalid, NotFound, Throttled
 from quintet.domain.events import EventType
 from quintet.domain.job import Job
-from quintet.domain.rules import CRASHED, Draft, cancel_frame, fail, next_moment
-from quintet.domain.run import Trigger
+from quintet.domain.rules import CRASHED, Draft, cancel_frame, fail, next_moment, unstarted
+from quintet.domain.run import Run, Trigger
 from quintet.domain.state import StepState
 from quintet.domain.status import RunStatus
+from quintet.services.admission import ADMITTED, expired
 from quintet.services.endings import Endings
+from quintet.services.heartbeats import Heartbeats
 from quintet.services.journal import Journal, OpenRun
 from quintet.services.ports.jobs import Jobs
-from quintet.services.ports.runs import Lapse, Runs
+from quintet.services.ports.runs import Guard, Lapse, Runs
 from quintet.services.ports.world import Bursts, Clock
+from quintet.services.submit import Ask, Submit
 from quintet.services.terms import (
     CARRIED_CHECK,
     DUE_GRACE,
@@ -27,14 +30,14 @@ from quintet.services.terms import (
     LONGEST_LEASE,
     QUEUE_CHECK,
     QUEUE_CHECK_BEHIND,
+    RESTING_CHECK,
     UNTAKEN_CHECK,
 )
-from quintet.services.trigger import TriggerRun
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
-GUARD_SECONDS = 7 * 86_400.0
+GUARD_KEPT = timedelta(days=7)
 TICK_AHEAD = timedelta(seconds=60)
 LAPSED_HORIZON = timedelta(minutes=10)
 
@@ -45,9 +48,9 @@ NextMoment = Callable[[Job, datetime], datetime | None]
 class Tick:
     """Fires what falls due within the coming minute, each moment once, whatever the number of schedules."""
 
-    def __init__(self, jobs: Jobs, trigger: TriggerRun, clock: Clock, next_moment: NextMoment) -> None:
+    def __init__(self, jobs: Jobs, submit: Submit, clock: Clock, next_moment: NextMoment) -> None:
         self._jobs = jobs
-        self._trigger = trigger
+        self._submit = submit
         self._clock = clock
         self._next_moment = next_moment
 
@@ -72,9 +75,11 @@ class Tick:
 
     def _fire(self, job: Job, at: datetime, now: datetime) -> bool:
         # The run comes first: dying in between leaves the moment to be fired again, which the guard makes the same run.
-        guard = f"tick#{job.id}#{at.isoformat()}"
-        trigger = Trigger("schedule", "schedule", job.id)
-        self._trigger(job, trigger=trigger, guard=guard, guard_seconds=GUARD_SECONDS, at=at)
+        guard = Guard(f"tick#{job.id}#{at.isoformat()}", now + GUARD_KEPT)
+        try:
+            self._submit(job, Ask(trigger=Trigger("schedule", "schedule", job.id), guards=(guard,), at=at))
+        except (Conflict, Invalid, Throttled) as refused:  # the job's own terms pass this moment over
+            log.warning("job %s was not started at %s: %s", job.id, at.isoformat(), refused)
         # Moments missed while nobody ticked fire once: the next one is counted from the present, not from the missed one.
         return self._jobs.reschedule(job, at, self._next_moment(job, max(at, now)))
 
@@ -82,12 +87,24 @@ class Tick:
 class Sweep:
     """Takes up runs whose burst died, whose timer was lost, or whose place in a queue was forgotten."""
 
-    def __init__(self, runs: Runs, journal: Journal, endings: Endings, bursts: Bursts, clock: Clock) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        journal: Journal,
+        endings: Endings,
+        heartbeats: Heartbeats,
+        bursts: Bursts,
+        clock: Clock,
+        hold_back: Callable[[Run], None],
+    ) -> None:
+        """`hold_back` has a run that waits for what must come before its start released when that is there, at once if it is."""
         self._runs = runs
         self._journal = journal
         self._endings = endings
+        self._heartbeats = heartbeats
         self._bursts = bursts
         self._clock = clock
+        self._hold_back = hold_back
 
     def __call__(self, *, leases_lapsed: bool = False) -> dict[str, int]:
         """How many runs were looked at, taken up, and could not be.
@@ -112,19 +129,25 @@ class Sweep:
     def _take_up(self, lapse: Lapse, *, leases_lapsed: bool) -> bool:
         now = self._clock.now()
         try:
-            if lapse.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
+            if lapse.status in ADMITTED:
                 return self._admit(lapse, now)
             if lapse.status.terminal:
                 return self._finish(lapse)
-            if leases_lapsed:
-                self._lose_carried(lapse.run_id)
-            if not lapse.active:
-                return self._look(lapse, now)
-            if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
+            if lapse.status is RunStatus.PAUSED:
+                self._runs.postpone(lapse.run_id, now + LONGEST_CHECK)  # a person has it
                 return False
-            return self._reclaim(lapse, now)
+            return self._take_up_live(lapse, now, leases_lapsed=leases_lapsed)
         except (AppendConflict, NotFound):
             return False
+
+    def _take_up_live(self, lapse: Lapse, now: datetime, *, leases_lapsed: bool) -> bool:
+        if leases_lapsed:
+            self._lose_carried(lapse.run_id)
+        if not lapse.active:
+            return self._look(lapse, now)
+        if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
+            return False
+        return self._reclaim(lapse, now)
 
     def _lose_carried(self, run_id: str) -> None:
         """After a restart no carrier is at work any more."""
@@ -144,14 +167,20 @@ class Sweep:
     def _look(self, lapse: Lapse, now: datetime) -> bool:
         """A resting run: wakes it when its time has come or a child ended unheard; else looks again, ever less often."""
         opened = self._journal.open(lapse.run_id)
+        if unstarted(opened.state):
+            self._hold_back(opened.run)
+            self._runs.postpone(lapse.run_id, now + RESTING_CHECK)
+            return False
         number, state = opened.state.number, opened.state
         self._endings.hear_children(opened)
+        silent = self._heartbeats.check(opened, now)
         moment = next_moment(state)
         heard = bool(state.number > number or state.ready or state.turns or state.failing)
         heard = heard or any(_untaken(state.steps[path], now) for path in state.running)
         elsewhere = state.waiting or state.running
         waited = now - (state.changed_at or now)
         look = now + min(max(CARRIED_CHECK, waited / 4), LONGEST_CHECK)
+        look = look if silent is None else min(look, max(silent, now))
         self._runs.postpone(lapse.run_id, look if moment is None else min(look, max(moment, now) + DUE_GRACE))
         if not heard and elsewhere and (moment is None or moment > now):
             return False
@@ -161,17 +190,20 @@ class Sweep:
     def _admit(self, lapse: Lapse, now: datetime) -> bool:
         if lapse.due_at > now:
             return False
-        first = lapse.status is RunStatus.DELAYED or self._first(lapse.run_id)
+        run = self._runs.get(lapse.run_id)
+        if expired(run, now):
+            return self._endings.admit(lapse.run_id)
+        first = lapse.status is RunStatus.DELAYED or self._first(run)
         if first and self._endings.admit(lapse.run_id):
             return True
         if not first:
-            for slot in self._runs.get(lapse.run_id).slots:
-                self._endings.admit_next(slot.name)
-        self._runs.postpone(lapse.run_id, now + (QUEUE_CHECK if first else QUEUE_CHECK_BEHIND))
+            self._endings.admit_next(*(slot.name for slot in run.slots))
+        look = now + (QUEUE_CHECK if first else QUEUE_CHECK_BEHIND)
+        self._runs.postpone(lapse.run_id, look if run.expires_at is None else min(look, run.expires_at))
         return False
 
-    def _first(self, run_id: str) -> bool:
-        return any(self._runs.next_queued(slot.name) == run_id for slot in self._runs.get(run_id).slots)
+    def _first(self, run: Run) -> bool:
+        return not run.slots or any(self._runs.next_queued(slot.name) == run.id for slot in run.slots)
 
     def _reclaim(self, lapse: Lapse, now: datetime) -> bool:
         opened = self._journal.open(lapse.run_id)

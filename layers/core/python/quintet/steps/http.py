@@ -1,18 +1,26 @@
 """http: calls an endpoint."""
 
-import base64
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from quintet.domain.definition import StepDef
 from quintet.domain.errors import Problem
-from quintet.domain.outcome import Completed, Failed, Outcome, StepError
+from quintet.domain.outcome import Completed, Failed, Outcome
 from quintet.services.ports.http import HttpAnswer, HttpClient, HttpFault, HttpRequest
 from quintet.services.ports.steps import Expressions, StepCall
+from quintet.steps.exchange import (
+    MAX_ANSWER,
+    UNTOLD,
+    bare,
+    content,
+    fault_error,
+    header_text,
+    phases_text,
+    status_error,
+    url_fault,
+)
 from quintet.steps.fields import (
     Field,
     Fields,
@@ -24,40 +32,14 @@ from quintet.steps.fields import (
     refuse,
     scalar,
     templated,
-    text,
 )
 from quintet.steps.kind import Kind
 
-MAX_ANSWER = 1024 * 1024
-MAX_RETRY_AFTER = 24 * 3600.0
-EXCERPT = 1024
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-RETRYABLE_4XX = frozenset({408, 425, 429})
 
 
 def _query_value(value: Any) -> str | None:
     return list_of(scalar)(value) if isinstance(value, list) else scalar(value)
-
-
-def _url(value: Any) -> str | None:
-    if fault := text(8192)(value):
-        return fault
-    if "{%" in value:
-        return None
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError as error:
-        return f"is not a URL: {error}"
-    if parts.scheme.lower() not in ("http", "https"):
-        return "must begin with http:// or https://"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user name or password; send an Authorization header"
-    return None if parts.hostname else "has no host"
-
-
-UNTOLD = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authenticate"})
-"""Headers of an answer that are secrets, and so no part of a result."""
 
 
 class HttpKind(Kind):
@@ -70,7 +52,7 @@ class HttpKind(Kind):
     name = "http"
     default_timeout = 30.0
     fields: ClassVar[Fields] = {
-        "url": Field(_url, required=True),
+        "url": Field(url_fault, required=True),
         "method": Field(one_of(*METHODS, *(name.lower() for name in METHODS))),
         "headers": Field(mapping_of(scalar, 100)),
         "query": Field(mapping_of(_query_value, 200)),
@@ -98,22 +80,23 @@ class HttpKind(Kind):
             request = _request(call)
         except (TypeError, ValueError) as error:
             return refuse(str(error))
-        where = f"{request.method} {_bare(request.url)}"
+        where = f"{request.method} {bare(request.url)}"
         try:
             answer = self._http.send(request)
         except HttpFault as fault:
             call.log("error", f"{where}: {fault}")
-            return Failed(StepError(f"Http{fault.type}", f"{where}: {fault}", retryable=fault.retryable))
-        phases = ", ".join(f"{name} {value:.1f}" for name, value in answer.phases.items())
-        call.log("info", f"{where} -> {answer.status} ({len(answer.body)} bytes; {phases})")
+            return Failed(fault_error(where, fault))
+        call.log("info", f"{where} -> {phases_text(answer)}")
         expected = call.config.get("expect_status")
         good = answer.status in expected if expected else answer.status < 400
-        return Completed(_result(answer)) if good else Failed(_status_error(where, answer, call.now))
+        return Completed(_result(answer)) if good else Failed(status_error(where, answer, call.now))
 
 
 def _request(call: StepCall) -> HttpRequest:
     config = call.config
-    headers = {str(name): _header(value) for name, value in (config.get("headers") or {}).items() if value is not None}
+    headers = {
+        str(name): header_text(value) for name, value in (config.get("headers") or {}).items() if value is not None
+    }
     known = {name.lower() for name in headers}
     body, content_type = _body(
         config.get("body"), next((v for k, v in headers.items() if k.lower() == "content-type"), "")
@@ -130,13 +113,6 @@ def _request(call: StepCall) -> HttpRequest:
         timeout=call.timeout,
         max_bytes=MAX_ANSWER,
     )
-
-
-def _header(value: Any) -> str:
-    written = value if isinstance(value, str) else json.dumps(value)
-    if any(ord(letter) < 32 and letter != "\t" for letter in written):
-        raise ValueError("a header must not hold control characters")
-    return written
 
 
 def _body(value: Any, content_type: str) -> tuple[bytes | None, str]:
@@ -165,60 +141,8 @@ def _words(value: Any) -> list[str]:
     return [member if isinstance(member, str) else json.dumps(member) for member in members if member is not None]
 
 
-def _bare(url: str) -> str:
-    """A URL without what may be secret."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
 def _result(answer: HttpAnswer) -> dict[str, Any]:
-    result = {
-        "status": answer.status,
-        "headers": {name: value for name, value in answer.headers.items() if name not in UNTOLD},
-        "body": None,
-    }
-    if not answer.body:
-        return result
-    content_type = answer.headers.get("content-type", "").split(";")[0].strip().lower()
-    try:
-        written = answer.body.decode()
-    except UnicodeDecodeError:
-        return {**result, "body": base64.b64encode(answer.body).decode(), "bodyEncoding": "base64"}
-    if content_type == "application/json" or content_type.endswith("+json"):
-        try:
-            return {**result, "body": json.loads(written, parse_constant=_no_constant)}
-        except (ValueError, RecursionError):
-            pass  # an answer that calls itself JSON and is not stays text
-    return {**result, "body": written}
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _status_error(where: str, answer: HttpAnswer, now: datetime) -> StepError:
-    status = answer.status
-    details = {"status": status, "body": answer.body[:EXCERPT].decode(errors="replace")}
-    return StepError(
-        "HttpStatus",
-        f"{where} answered {status}",
-        retryable=status >= 500 or status in RETRYABLE_4XX,
-        retry_after=retry_after(answer.headers.get("retry-after"), now),
-        details=details,
-    )
-
-
-def retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header (seconds, or a date) asks for, a day at most; None when it says nothing usable."""
-    if not header:
-        return None
-    if header.strip().isdigit():
-        return min(float(header), MAX_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return min(max((at - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
+    headers = {name: value for name, value in answer.headers.items() if name not in UNTOLD}
+    body, binary = content(answer)
+    result = {"status": answer.status, "headers": headers, "body": body}
+    return {**result, "bodyEncoding": "base64"} if binary else result

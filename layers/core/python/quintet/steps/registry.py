@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from quintet.services.ports.steps import StepKind
+from quintet.steps.endpoint import EndpointKind
+from quintet.steps.event import EventKind
 from quintet.steps.http import HttpKind
 from quintet.steps.input import InputKind
 from quintet.steps.kind import Kind
@@ -23,6 +25,9 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
     expressions = tools.expressions
     kinds: tuple[Kind, ...] = (
         HttpKind(expressions, tools.http),
+        EndpointKind(
+            expressions, tools.http, tools.vault, tools.run_tokens, tools.signatures, tools.schemas, tools.clock
+        ),
         PythonKind(expressions, tools.functions, tools.runner_function),
         ShellKind(expressions, tools.functions, tools.runner_function),
         SqlKind(expressions, tools.functions, tools.blobs, tools.sql_function),
@@ -34,4 +39,6 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
         SubrunKind(expressions, tools.start_child),
         SetKind(expressions),
     )
+    if tools.subscriptions is not None:
+        kinds += (EventKind(expressions, tools.subscriptions),)
     return {kind.name: kind for kind in kinds}

@@ -4,10 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from quintet.services.ports.events import Subscriptions
 from quintet.services.ports.functions import Functions
 from quintet.services.ports.http import HttpClient
+from quintet.services.ports.schemas import Schemas
+from quintet.services.ports.secrets import Vault
 from quintet.services.ports.steps import Expressions, StepCall
-from quintet.services.ports.world import Blobs
+from quintet.services.ports.webhooks import Signatures
+from quintet.services.ports.world import Blobs, Clock
+from quintet.services.tokens import RunTokens
 
 StartChild = Callable[[StepCall, str, Any], str]
 """Starts a run of a job (id) of the call's own project with an input, once per attempt; its id. Raises NotFound."""
@@ -22,5 +27,12 @@ class Tools:
     functions: Functions
     blobs: Blobs
     start_child: StartChild
+    vault: Vault
+    run_tokens: RunTokens
+    signatures: Signatures
+    schemas: Schemas
+    clock: Clock
     runner_function: str = ""
     sql_function: str = ""
+    subscriptions: Subscriptions | None = None
+    """Without them no step can wait for an event."""

@@ -125,9 +125,6 @@ class Api(APIGatewayHttpResolver):
 
     def answer(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """The Lambda answer to an HTTP API event; always one, always with a request id."""
-        request_id = str((event.get("requestContext") or {}).get("requestId") or "") or getattr(
-            context, "aws_request_id", ""
-        )
         for group in self._groups:  # Powertools gives routes to the API made last; they are this one's while it answers
             group.api_resolver, group.context = self, self.context
         try:
@@ -135,7 +132,7 @@ class Api(APIGatewayHttpResolver):
         except Exception as error:  # noqa: BLE001  # the last line of defence: a caller never sees a traceback
             response = self._failed(error)
             answer = {"statusCode": response.status_code, "headers": dict(response.headers), "body": response.body}
-        answer.setdefault("headers", {})[REQUEST_ID] = request_id
+        answer.setdefault("headers", {})[REQUEST_ID] = request_id(event, context)
         return answer
 
     def _to_proxy_event(self, event: dict[str, Any]) -> HttpEvent:
@@ -153,6 +150,12 @@ class Api(APIGatewayHttpResolver):
             report(error)
             response = self._errors.internal()
         return response
+
+
+def request_id(event: Mapping[str, Any], context: Any) -> str:
+    """The id a request is known by: the gateway's, else the invocation's."""
+    given = (event.get("requestContext") or {}).get("requestId")
+    return str(given or getattr(context, "aws_request_id", ""))
 
 
 def report(error: Exception) -> None:

@@ -1,6 +1,7 @@
 """Who calls: API keys from a header or a cookie, looked up by digest, and what they may do."""
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +10,18 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from quintet.domain.errors import Forbidden, Unauthenticated
+from quintet.domain.scopes import allows
 from quintet.services.ports.keys import Key, Keys
 from quintet.services.ports.world import Clock
+
+log = logging.getLogger(__name__)
 
 COOKIE = "vai_token"
 KEPT = timedelta(seconds=30)
 _REMEMBERED = 1024
 _MAX_SECRET = 512
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ALL_SCOPES = frozenset({"admin", "*"})
+_NOTED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Caller:
 
     def require(self, scope: str) -> None:
         """Raises Forbidden, naming the scope, when the key lacks it."""
-        if scope not in self.key.scopes and not self.key.scopes & _ALL_SCOPES:
+        if not allows(self.key.scopes, scope):
             raise Forbidden(f"This key lacks the scope '{scope}'")
 
 
@@ -97,10 +101,11 @@ class Authenticator:
             raise Unauthenticated("Invalid API key")
         digest = hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
         key = self._recall(digest, now) or keys.find(digest)
-        if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        if key is None or not key.works(now):
             self._remembered.pop(digest, None)
             raise Unauthenticated("Invalid API key")
         if digest not in self._remembered:
+            _note_use(key, digest, keys, now)
             self._remembered[digest] = (key, now)
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
@@ -115,3 +120,13 @@ class Authenticator:
             return key
         del self._remembered[digest]
         return None
+
+
+def _note_use(key: Key, digest: str, keys: Keys, now: datetime) -> None:
+    """Says at most once a minute that a key is in use; a request never fails by it."""
+    if key.last_used_at is not None and now - key.last_used_at < _NOTED_EVERY:
+        return
+    try:
+        keys.used(digest, now)
+    except Exception:
+        log.exception("the use of key %s could not be noted", key.id)

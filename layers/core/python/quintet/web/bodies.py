@@ -23,28 +23,31 @@ class BadBody(Exception):
 
 
 class BodyTooLarge(Exception):
-    """The body is above MAX_BYTES."""
+    """The body is above what its route takes."""
+
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        super().__init__(f"the body is larger than {most} bytes")
 
 
-def raw_body(body: str | None, is_base64: bool) -> bytes:
+def raw_body(body: str | None, is_base64: bool, most: int = MAX_BYTES) -> bytes:
     """The body's bytes as they came over the wire. Raises BadBody, BodyTooLarge."""
     try:
         raw = base64.b64decode(body or "") if is_base64 else (body or "").encode()
     except (binascii.Error, ValueError) as error:
         raise BadBody("the body is not valid UTF-8") from error
-    if len(raw) > MAX_BYTES:
-        raise BodyTooLarge
+    if len(raw) > most:
+        raise BodyTooLarge(most)
     return raw
 
 
-def parse(raw: bytes) -> Any:
+def parse(raw: bytes, most: int = MAX_BYTES) -> Any:
     """The JSON value of a body; None when there is no body at all. Raises BadBody, BodyTooLarge.
 
     Refused beyond what JSON itself refuses: NaN and infinities, numbers no float holds, duplicate keys, lone surrogates, nesting
     deeper than MAX_DEPTH.
     """
-    if len(raw) > MAX_BYTES:
-        raise BodyTooLarge
+    if len(raw) > most:
+        raise BodyTooLarge(most)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

@@ -10,7 +10,9 @@ from quintet.web import bodies
 
 
 class HttpEvent(APIGatewayProxyEventV2):
-    """One request."""
+    """One request; its body may have `most_bytes`."""
+
+    most_bytes = bodies.MAX_BYTES
 
     @cached_property
     def lower_headers(self) -> dict[str, str]:
@@ -35,12 +37,12 @@ class HttpEvent(APIGatewayProxyEventV2):
     @cached_property
     def raw(self) -> bytes:
         """The body's bytes. Raises BadBody, BodyTooLarge."""
-        return bodies.raw_body(self.body, bool(self.is_base64_encoded))
+        return bodies.raw_body(self.body, bool(self.is_base64_encoded), self.most_bytes)
 
     @cached_property
     def json_body(self) -> Any:
         """The body's JSON value, None without a body. Raises BadBody, BodyTooLarge."""
-        return bodies.parse(self.raw)
+        return bodies.parse(self.raw, self.most_bytes)
 
     @property
     def request_id(self) -> str:

@@ -1,6 +1,6 @@
 """What every request passes before its route: authentication, scope, then strict validation of parameters and body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import O
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from quintet.web.authentication import Authenticator, credential, refuse_cross_site
-from quintet.web.bodies import BadBody
+from quintet.web.bodies import MAX_BYTES, BadBody
 from quintet.web.engine import Engine
 from quintet.web.event import HttpEvent
 
@@ -17,6 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PUBLIC = "public"
 _SCOPE = "quintet_scope"
+_FIRST = "quintet_first"
+_TAKES = "quintet_takes"
 _JSON = ("application/json", "text/json")
 
 
@@ -25,6 +27,27 @@ def needs(scope: str) -> Callable[[F], F]:
 
     def mark(route: F) -> F:
         setattr(route, _SCOPE, scope)
+        return route
+
+    return mark
+
+
+def first(check: Callable[[Mapping[str, str]], None]) -> Callable[[F], F]:
+    """Marks a route with what is looked at after the scope and before any field; `check` gets the path's parameters as they came, and
+    may leave what it found in the request's context."""
+
+    def mark(route: F) -> F:
+        setattr(route, _FIRST, check)
+        return route
+
+    return mark
+
+
+def takes(most: int) -> Callable[[F], F]:
+    """Marks a route with the bytes that its body may have, where that isn't MAX_BYTES."""
+
+    def mark(route: F) -> F:
+        setattr(route, _TAKES, most)
         return route
 
     return mark
@@ -45,9 +68,14 @@ class Gate(OpenAPIRequestValidationMiddleware):
 
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
         """Admits the caller, validates the request, goes on. Raises Unauthenticated, Forbidden, RequestValidationError."""
-        scope = scope_of(app.context["_route"].func)
+        route = app.context["_route"].func
+        scope = scope_of(route)
         if scope != PUBLIC:
             self._admit(app, scope)
+        app.current_event.most_bytes = getattr(route, _TAKES, MAX_BYTES)
+        check = getattr(route, _FIRST, None)
+        if check is not None:
+            check(app.context["_route_args"])
         return super().handler(app, next_middleware)
 
     def _admit(self, app: Any, scope: str) -> None:

@@ -1,12 +1,18 @@
 """How a run lies in its table: keys, index keys, and its item read back.
 
-RUN#<id>       #META            the run's face (`view`), lease, epoch, index keys; `head`: a short beginning of its journal
+RUN#<id>       #META            the run's face (`view`), lease, epoch, index keys; `head`: a short beginning of its journal; `pending`:
+                                no wake starts a burst for it; `outcome`, `end_at`: how and when a followed run ended
 RUN#<id>       J#<number>       events from that number on, as JSON text; `w`: who wrote them, to know an own repeated write
 RUN#<id>       SNAP#<part>      the newest snapshot, compressed
+RUN#<id>       ~BEAT            `at`: the last sign of life of whoever works on it; beyond what is read with the journal
+REC#<id>#<kind> <id>            a checkpoint, an output: what a run's program keeps
 SLOT#<name>    #SLOT            `holders`: the runs that hold the slot
 ITEMS#<run>#<token> <index>     what an item of a fanned-out map came to
-GUARD#<name>   #GUARD           the run that was made under that name
+GUARD#<name>   #GUARD           the run that was made under that name, `until` when, and its `mark`
+RATE#<name>    #RATE            `n` were counted in the window that lasts `until`
+LABEL#<project>#<label> <run>   the runs of a label
 COUNT#<project> <shard>         how many runs stand in each status
+COUNT#<project>/group/<group> <shard>   the same of a job group's
 """
 
 import zlib
@@ -16,13 +22,12 @@ from datetime import datetime
 
 from quintet.adapters.dynamodb.table import Item, key, number, text
 from quintet.adapters.records import events_from_text, pack, run_from_text, run_to_text
+from quintet.adapters.standing import queue_of, unwakeable
 from quintet.domain.errors import TooLarge
 from quintet.domain.events import Event, event_to_dict, from_millis, to_millis
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.ports.runs import Lapse
-
-PENDING = frozenset({RunStatus.QUEUED, RunStatus.DELAYED})  # they have no slots yet, and only admission starts them
 
 META, LAST = "#META", "J~"
 DUE_SHARDS = 4
@@ -30,7 +35,7 @@ CHUNK_BYTES = 200_000
 EVENT_BYTES = 380_000
 APPEND_BYTES = 3_500_000  # a transaction holds 4 MB
 HEAD_BYTES = 600
-META_BYTES = 900  # a META of up to 1 KB costs one unit a write; what it still gets (times, a lease) needs room
+META_BYTES = 940  # a META of up to 1 KB costs one unit a write; what it still gets (times, a lease) needs room
 
 
 def run_key(run_id: str) -> str:
@@ -63,8 +68,15 @@ def due_item(run_id: str, due_at: datetime) -> Item:
     return {"due_shard": text(due_shard(run_id)), "due_at": text(due_key(run_id, due_at))}
 
 
-def queue_item(run: Run, slot: str) -> Item:
-    """The attributes that put a run into a slot's queue."""
+def end_key(millis: int, run_id: str) -> str:
+    """The place in the index by_end."""
+    return f"{millis:015d}#{run_id}"
+
+
+def queue_item(run: Run, slot: str | None) -> Item:
+    """The attributes that put a run into a slot's queue; none without a slot."""
+    if slot is None:
+        return {}
     rank = 99 - min(max(run.priority, 0), 99)
     return {"queue_slot": text(slot), "queue_rank": text(f"{rank:02d}#{run.id}")}
 
@@ -73,8 +85,12 @@ def face_item(run: Run) -> Item:
     """The attributes that follow the run's face."""
     item = {"view": text(run_to_text(run)), "project_status": text(project_status(run.project, run.status))}
     if run.status.terminal:
-        item["ended"] = number(to_millis(run.ended_at or run.updated_at))
-    if run.status in PENDING:
+        ended = to_millis(run.ended_at or run.updated_at)
+        item["ended"] = number(ended)
+        if run.follows:
+            took = "-" if run.duration is None else round(run.duration * 1000)
+            item |= {"end_at": text(end_key(ended, run.id)), "outcome": text(f"{run.status} {took}")}
+    if unwakeable(run):
         item["pending"] = {"BOOL": True}
     return item
 
@@ -82,14 +98,16 @@ def face_item(run: Run) -> Item:
 def meta_item(run: Run, lease_until: datetime | None, due_at: datetime | None) -> Item:
     """A new run's item, active at epoch 1 with a lease."""
     item = key(run_key(run.id), META) | {"id": text(run.id), "project": text(run.project)} | face_item(run)
+    if run.item is None:  # the items of a map are no runs of the job that people list
+        item["job_id"] = text(run.job_id)
     item |= {"epoch": number(1 if lease_until else 0), "active": {"BOOL": lease_until is not None}}
     if lease_until is not None:
         item["lease_until"] = number(to_millis(lease_until))
     due = lease_until or due_at
     if due is not None:
         item |= due_item(run.id, due)
-    if run.status is RunStatus.QUEUED and run.slots:
-        item |= queue_item(run, run.slots[0].name)
+    if run.status is RunStatus.QUEUED:
+        item |= queue_item(run, queue_of(run.slots))
     return item
 
 

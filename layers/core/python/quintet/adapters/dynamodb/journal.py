@@ -110,9 +110,26 @@ class JournalReads:
                 return json.loads(body), int(first["number"]["N"]), items[: -len(parts)]
             # Read while a newer one was being written: read again.
 
-    def tail(self, run_id: str, after: int) -> list[Event]:
-        """The events with numbers above `after`; none for an unknown run."""
+    def tail(self, run_id: str, after: int, limit: int | None = None) -> list[Event]:
+        """The (first `limit`) events with numbers above `after`; none for an unknown run."""
         wanted = max(after, 0) + 1
+        return self._tail(run_id, wanted) if limit is None else self._stretch(run_id, wanted, limit)
+
+    def _stretch(self, run_id: str, wanted: int, limit: int) -> list[Event]:
+        """Up to `limit` events from number `wanted` on."""
+        # The event may lie inside an item that begins before it.
+        before = self.table.slice(0, 1, **_between(run_id, META, journal_key(wanted)), ScanIndexForward=False)
+        if not before or limit <= 0:
+            return []
+        found: list[Event] = []
+        for item in self.table.query(**_between(run_id, before[0]["sk"]["S"], LAST), Limit=min(limit + 1, _FIRST_PAGE)):
+            first, events = numbered(item)
+            found += islice(events, max(wanted - first, 0), None)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _tail(self, run_id: str, wanted: int) -> list[Event]:
         found: list[tuple[int, list[Event]]] = []
         limit = _TAIL_PAGE
         params = _between(run_id, META, LAST) | {"ScanIndexForward": False}

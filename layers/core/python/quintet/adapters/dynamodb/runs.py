@@ -1,77 +1,47 @@
-"""Runs in DynamoDB: their creation, changes and admission, each one transaction."""
+"""Runs in DynamoDB: their changes and admission, each one transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+from quintet.adapters.dynamodb.beats import BeatBook
+from quintet.adapters.dynamodb.browse import RunBrowse
+from quintet.adapters.dynamodb.claims import slot_of
+from quintet.adapters.dynamodb.creation import CreationBook
 from quintet.adapters.dynamodb.items import (
-    HEAD_BYTES,
     META,
-    META_BYTES,
-    PENDING,
     Chunk,
     chunks,
     due_item,
     face_item,
-    meta_item,
     queue_item,
     run_key,
-    size,
     status_of,
 )
 from quintet.adapters.dynamodb.items import project_status as status_key
-from quintet.adapters.dynamodb.journal import JournalReads, append_alone, journal_puts
+from quintet.adapters.dynamodb.journal import append_alone, journal_puts
 from quintet.adapters.dynamodb.leases import LeaseBook, change, lease_values
 from quintet.adapters.dynamodb.lists import RunLists
 from quintet.adapters.dynamodb.maps import MapBook
-from quintet.adapters.dynamodb.slots import SLOT, count, free, guarded_by, guarding, has_room, take
+from quintet.adapters.dynamodb.slots import count, free, has_room, take
 from quintet.adapters.dynamodb.table import Item, Operation, Refused, Table, key, number, text
+from quintet.adapters.standing import ADMISSIBLE, queue_of, slots_freed, slots_of
 from quintet.domain.errors import AppendConflict, NotFound
 from quintet.domain.events import Event
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import AlreadyThere, Change, SlotTaken
+from quintet.services.ports.runs import Change, SlotTaken
 
-_QUEUE_KEYS = ("queue_slot", "queue_rank", "pending")
+_QUEUE_KEYS = ("queue_slot", "queue_rank")
 _LEASE_KEYS = ("lease_until", "dirty", "due_shard", "due_at")
 
 
-class DynamoRuns(JournalReads, LeaseBook, RunLists, MapBook):
+class DynamoRuns(CreationBook, LeaseBook, RunLists, RunBrowse, MapBook, BeatBook):
     """Port Runs on one table."""
 
     def __init__(self, table: str) -> None:
         self.table = Table(table)
-
-    def create(
-        self,
-        run: Run,
-        events: Sequence[Event],
-        *,
-        lease_until: datetime | None,
-        due_at: datetime | None,
-        guard: str | None = None,
-        guard_until: datetime | None = None,
-    ) -> None:
-        """Writes a new run with the beginning of its journal. Raises AlreadyThere, SlotTaken."""
-        pending = run.status in PENDING
-        meta = meta_item(run, None if pending else lease_until, due_at)
-        parts = _head_in(meta, chunks(0, events))
-
-        def operations(tried: int) -> list[Operation]:
-            new = {"Item": meta, "ConditionExpression": "attribute_not_exists(pk)"}
-            asked: list[Operation] = [("run", "Put", new)]
-            asked += journal_puts(run.id, parts)
-            if guard is not None:
-                asked.append(guarding(run, guard, guard_until))
-            if not pending:
-                asked += take(run)
-            return [*asked, *count(run, None, tried)]
-
-        try:
-            self.table.transact(operations)
-        except Refused as refused:
-            raise self._creation_fault(run, guard, refused) from None
 
     def append(self, run_id: str, base: int, events: Sequence[Event], change: Change | None = None) -> None:
         """Writes events `base`+1, ... and the run's changed item. Raises AppendConflict when another was first."""
@@ -82,8 +52,8 @@ class DynamoRuns(JournalReads, LeaseBook, RunLists, MapBook):
 
         def operations(tried: int) -> list[Operation]:
             asked = [*journal_puts(run_id, parts), _changed(change), *count(change.run, change.was, tried)]
-            if change.run.status.terminal and change.was not in PENDING:
-                asked += free(change.run)
+            if change.run.status.terminal:
+                asked += [free(slot.name, run_id) for slot in slots_freed(change.run, change.was)]
             return asked
 
         try:
@@ -102,7 +72,7 @@ class DynamoRuns(JournalReads, LeaseBook, RunLists, MapBook):
             was = status_of(meta)
             admission = partial(_admission, run, parts, lease_until, epoch, was)
             try:
-                if was in PENDING:
+                if was in ADMISSIBLE:
                     self.table.transact(admission)
                 else:
                     self._refuse_started(run, base, was)
@@ -120,43 +90,21 @@ class DynamoRuns(JournalReads, LeaseBook, RunLists, MapBook):
         """Says why, unless the run may be admitted after all; a run stands in the queue of the slot that was full."""
         if "journal" in refused.labels:
             raise AppendConflict(f"run {run.id} has changed")
-        full = next((label.removeprefix(SLOT) for label in refused.labels if label.startswith(SLOT)), None)
+        full = slot_of(refused.labels)
         if full is None:
             return  # the item changed since it was read: read it again
         if meta.get("queue_slot") != text(full):
             place = queue_item(run, full)
-            values = {":slot": place["queue_slot"], ":rank": place["queue_rank"]}
+            values = {":slot": place["queue_slot"], ":rank": place["queue_rank"], ":was": meta["project_status"]}
             try:
                 change(
-                    self.table,
-                    run.id,
-                    "SET queue_slot = :slot, queue_rank = :rank",
-                    "attribute_exists(pending)",
-                    values,
+                    self.table, run.id, "SET queue_slot = :slot, queue_rank = :rank", "project_status = :was", values
                 )
             except Refused:
                 return
             if has_room(self.table, run, full):
                 return  # it was given back before the run stood in its queue, so nobody else would admit it
         raise SlotTaken(full)
-
-    def _creation_fault(self, run: Run, guard: str | None, refused: Refused) -> Exception:
-        if "run" in refused.labels or "journal" in refused.labels:
-            return AlreadyThere(run.id)
-        if "guard" in refused.labels and guard is not None:
-            return AlreadyThere(guarded_by(self.table, guard) or run.id)
-        return SlotTaken(refused.labels[0].removeprefix(SLOT))
-
-
-def _head_in(meta: Item, parts: list[Chunk]) -> list[Chunk]:
-    """Puts a short beginning of the journal into the run's item; what remains to be written by itself."""
-    if len(parts) != 1:
-        return parts
-    length = len(parts[0].text.encode())
-    if length > HEAD_BYTES or size(meta) + length > META_BYTES:
-        return parts
-    meta["head"] = text(parts[0].text)
-    return []
 
 
 def _update(run: Run, attributes: Item, remove: Sequence[str], condition: str, values: Item) -> Operation:
@@ -176,19 +124,20 @@ def _update(run: Run, attributes: Item, remove: Sequence[str], condition: str, v
 
 def _changed(change: Change) -> Operation:
     run = change.run
-    attributes = face_item(run)
+    attributes = face_item(run) | ({} if change.due_at is None else due_item(run.id, change.due_at))
     remove: list[str] = []
     if run.status.terminal:
         attributes["active"] = {"BOOL": False}
-        due = {} if change.due_at is None else due_item(run.id, change.due_at)
-        attributes |= due
-        remove += [name for name in _LEASE_KEYS if name not in due]
-    if run.status not in PENDING and change.was in PENDING:
+        remove += _LEASE_KEYS
+    if run.status is RunStatus.QUEUED and change.was is not RunStatus.QUEUED:
+        attributes |= queue_item(run, queue_of(run.slots))
+    elif run.status is not RunStatus.QUEUED and change.was in ADMISSIBLE:
         remove += _QUEUE_KEYS
-    elif run.status is RunStatus.QUEUED and change.was is not RunStatus.QUEUED and run.slots:
-        attributes |= queue_item(run, run.slots[0].name)
+    if change.was is not RunStatus.EXECUTING:
+        remove.append("pending")
     condition = "project_status = :was AND attribute_not_exists(ended)"
-    return _update(run, attributes, remove, condition, {":was": text(status_key(run.project, change.was))})
+    values = {":was": text(status_key(run.project, change.was))}
+    return _update(run, attributes, [name for name in remove if name not in attributes], condition, values)
 
 
 def _admission(
@@ -204,5 +153,6 @@ def _admission(
     }
     condition = "project_status = :was AND epoch = :epoch"
     values = {":was": text(status_key(run.project, was)), ":epoch": number(epoch - 1)}
-    admitted = _update(run, attributes, (*_QUEUE_KEYS, "dirty"), condition, values)
-    return [*journal_puts(run.id, parts), admitted, *take(run), *count(run, was, tried)]
+    admitted = _update(run, attributes, (*_QUEUE_KEYS, "pending", "dirty"), condition, values)
+    taken = [take(slot.name, slot.limit, [run.id]) for slot in slots_of(run)]
+    return [*journal_puts(run.id, parts), admitted, *taken, *count(run, was, tried)]

@@ -1,95 +1,109 @@
-"""What a run's transactions change besides the run: slots, the project's counters, guards."""
+"""What a run's transactions change besides the run: slots and counters."""
 
 import zlib
-from collections.abc import Iterator
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from quintet.adapters.dynamodb.table import Operation, Table, key, number, text
-from quintet.domain.events import to_millis
-from quintet.domain.run import Run, Slot
+from quintet.adapters.dynamodb.table import Item, Operation, Table, key, number, text
+from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 
 COUNTER_SHARDS = 8
 SLOT = "slot:"
 
 
-def distinct(run: Run) -> list[Slot]:
-    """The run's slots, each name once: a transaction may touch an item only once."""
-    return list({slot.name: slot for slot in run.slots}.values())
+def take(name: str, limit: int, run_ids: Sequence[str]) -> Operation:
+    """Takes a place of the slot for each run, unless it has not that many left; labelled `slot:<name>`."""
+    values = {":them": {"SS": list(run_ids)}, ":room": number(limit - len(run_ids))}
+    condition = "attribute_not_exists(holders) OR size(holders) <= :room"
+    if len(run_ids) == 1:
+        condition += " OR contains(holders, :run)"
+        values[":run"] = text(run_ids[0])
+    update = {
+        "Key": key(*slot_key(name)),
+        "UpdateExpression": "ADD holders :them",
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+    }
+    return SLOT + name, "Update", update
 
 
-def take(run: Run) -> Iterator[Operation]:
-    """Takes the run's slots, each unless it is full; labelled `slot:<name>`."""
-    for slot in distinct(run):
-        update = {
-            "Key": key(f"SLOT#{slot.name}", "#SLOT"),
-            "UpdateExpression": "ADD holders :me",
-            "ConditionExpression": "attribute_not_exists(holders) OR size(holders) < :limit OR contains(holders, :run)",
-            "ExpressionAttributeValues": {":me": {"SS": [run.id]}, ":run": text(run.id), ":limit": number(slot.limit)},
-        }
-        yield SLOT + slot.name, "Update", update
-
-
-def free(run: Run) -> Iterator[Operation]:
-    """Gives the run's slots back; harmless when it holds none."""
-    for slot in distinct(run):
-        update = {
-            "Key": key(f"SLOT#{slot.name}", "#SLOT"),
-            "UpdateExpression": "DELETE holders :me",
-            "ExpressionAttributeValues": {":me": {"SS": [run.id]}},
-        }
-        yield "free", "Update", update
+def free(name: str, run_id: str) -> Operation:
+    """Gives a run's place back; harmless when it holds none."""
+    update = {
+        "Key": key(*slot_key(name)),
+        "UpdateExpression": "DELETE holders :me",
+        "ExpressionAttributeValues": {":me": {"SS": [run_id]}},
+    }
+    return "free", "Update", update
 
 
 def has_room(table: Table, run: Run, name: str) -> bool:
     """True when the run could take its slot of that name now."""
     limit = next(slot.limit for slot in run.slots if slot.name == name)
-    holders = ((table.get(f"SLOT#{name}", "#SLOT") or {}).get("holders") or {"SS": []})["SS"]
+    holders = holders_of(table.get(*slot_key(name)))
     return len(holders) < limit or run.id in holders
 
 
-def guarding(run: Run, name: str, until: datetime | None) -> Operation:
-    """Claims the guard's name, unless another run has it at the run's creation."""
-    item = key(f"GUARD#{name}", "#GUARD") | {"run_id": text(run.id)}
-    if until is not None:
-        item |= {"until": number(to_millis(until)), "ttl": number(to_millis(until) // 1000 + 1)}
-    put = {
-        "Item": item,
-        "ConditionExpression": "attribute_not_exists(pk) OR #until <= :now",
-        "ExpressionAttributeNames": {"#until": "until"},
-        "ExpressionAttributeValues": {":now": number(to_millis(run.created_at))},
-    }
-    return "guard", "Put", put
+def slot_key(name: str) -> tuple[str, str]:
+    """Where a slot's holders are kept."""
+    return f"SLOT#{name}", "#SLOT"
 
 
-def guarded_by(table: Table, name: str) -> str | None:
-    """The run that has the guard."""
-    item = table.get(f"GUARD#{name}", "#GUARD")
-    return item["run_id"]["S"] if item else None
+def holders_of(item: Item | None) -> list[str]:
+    """The runs that hold the slot of this item."""
+    found: list[str] = ((item or {}).get("holders") or {"SS": []})["SS"]
+    return found
 
 
 def count(run: Run, was: RunStatus | None, tried: int) -> Iterator[Operation]:
     """Counts the run's change of status; another shard at each try, so that a contended one is left alone."""
-    if was is run.status:
-        return
-    names = {"#new": f"n_{run.status}"} | ({"#old": f"n_{was}"} if was else {})
-    values = {":one": number(1)} | ({":less": number(-1)} if was else {})
-    shard = (zlib.crc32(run.id.encode()) + tried) % COUNTER_SHARDS
-    update = {
-        "Key": key(f"COUNT#{run.project}", str(shard)),
-        "UpdateExpression": "ADD #new :one" + (", #old :less" if was else ""),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
+    if was is not run.status:
+        yield from count_all([(run, was)], tried)
+
+
+def count_all(moves: Sequence[tuple[Run, RunStatus | None]], tried: int) -> Iterator[Operation]:
+    """Counts many runs' changes of status in one operation for each project and each job group."""
+    moved: dict[str, Counter[str]] = {}
+    for run, was in moves:
+        for partition in counters_of(run):
+            counter = moved.setdefault(partition, Counter())
+            counter[str(run.status)] += 1
+            if was is not None:
+                counter[str(was)] -= 1
+    shard = str((zlib.crc32(moves[0][0].id.encode()) + tried) % COUNTER_SHARDS)
+    for partition, counter in moved.items():
+        steps = {status: step for status, step in counter.items() if step}
+        if steps:
+            yield "count", "Update", _add(partition, shard, steps)
+
+
+def _add(partition: str, shard: str, steps: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "Key": key(partition, shard),
+        "UpdateExpression": "ADD " + ", ".join(f"#s{place} :s{place}" for place in range(len(steps))),
+        "ExpressionAttributeNames": {f"#s{place}": f"n_{status}" for place, status in enumerate(steps)},
+        "ExpressionAttributeValues": {f":s{place}": number(step) for place, step in enumerate(steps.values())},
     }
-    yield "count", "Update", update
 
 
-def counted(table: Table, project: str) -> dict[str, int]:
-    """How many of the project's runs stand in each status."""
+def counters_of(run: Run) -> list[str]:
+    """The partitions that count the run."""
+    return [counter_key(run.project, None)] + ([] if run.group is None else [counter_key(run.project, run.group)])
+
+
+def counter_key(project: str, group: str | None) -> str:
+    """The partition of a project's counters, or of a job group's."""
+    return f"COUNT#{project}" + ("" if group is None else f"/group/{group}")
+
+
+def counted(table: Table, project: str, group: str | None = None) -> dict[str, int]:
+    """How many of the project's, or the group's, runs stand in each status."""
     totals: dict[str, int] = {}
     found = table.query(
         KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": text(f"COUNT#{project}")},
+        ExpressionAttributeValues={":pk": text(counter_key(project, group))},
         ConsistentRead=True,
     )
     for item in found:

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from quintet.adapters.records import events_from_text, events_to_text, pack, run_from_text, run_to_text
+from quintet.adapters.standing import queue_of, unwakeable
 from quintet.domain.events import Event, from_millis, to_millis
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.ports.runs import Lapse, StoredRun
-
-PENDING = frozenset({RunStatus.QUEUED, RunStatus.DELAYED})  # they have no slots yet, and only admission starts them
 
 
 def to_the_millisecond(moment: datetime | None) -> datetime | None:
@@ -22,7 +21,7 @@ def to_the_millisecond(moment: datetime | None) -> datetime | None:
 
 @dataclass(slots=True)
 class Kept:
-    """A run's item and its journal; `queued_at` is the slot in whose queue it stands."""
+    """A run's item and its journal; `queued_at` is the slot in whose queue it stands, `unwakeable`: no wake starts a burst for it."""
 
     id: str
     project: str
@@ -34,6 +33,7 @@ class Kept:
     lease_until: datetime | None = None
     due_at: datetime | None = None
     queued_at: str | None = None
+    unwakeable: bool = False
     priority: int = 0
     journal: list[str] = field(default_factory=list)
     snapshot: str | None = None
@@ -51,11 +51,12 @@ class Kept:
 
     def face(self, run: Run) -> None:
         """Takes the run's new face, and its place in or out of the queue."""
-        if run.status not in PENDING:
+        if run.status is not RunStatus.QUEUED:
             self.queued_at = None
-        elif run.status is RunStatus.QUEUED and self.status is not RunStatus.QUEUED and run.slots:
-            self.queued_at = run.slots[0].name
+        elif self.status is not RunStatus.QUEUED:
+            self.queued_at = queue_of(run.slots)
         self.text, self.status, self.priority = run_to_text(run), run.status, run.priority
+        self.unwakeable = unwakeable(run)
 
     def drive(self, lease_until: datetime) -> int:
         """Gives the run to a new burst; its epoch."""
@@ -77,9 +78,10 @@ class Kept:
         """Adds events to the journal."""
         self.journal.extend(events_to_text([event]) for event in events)
 
-    def read(self, after: int) -> list[Event]:
-        """The events with numbers above `after`."""
-        return [events_from_text(text)[0] for text in self.journal[after:]]
+    def read(self, after: int, limit: int | None = None) -> list[Event]:
+        """The (first `limit`) events with numbers above `after`."""
+        last = None if limit is None else after + max(limit, 0)
+        return [events_from_text(text)[0] for text in self.journal[after:last]]
 
     def keep(self, number: int, snapshot: Mapping[str, Any]) -> None:
         """Keeps a snapshot unless a newer one is there."""

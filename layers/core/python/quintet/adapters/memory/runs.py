@@ -3,73 +3,24 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from threading import RLock
 from typing import Any
 
-from quintet.adapters.memory.journal import PENDING, Kept, to_the_millisecond
+from quintet.adapters.memory.journal import Kept, to_the_millisecond
+from quintet.adapters.memory.lists import MemoryLists
+from quintet.adapters.standing import ADMISSIBLE, slots_freed, slots_of
 from quintet.domain.errors import AppendConflict, NotFound
-from quintet.domain.events import Event, to_millis
-from quintet.domain.run import Run, Slot
-from quintet.domain.status import RunStatus
-from quintet.services.ports.runs import AlreadyThere, Change, Lapse, SlotTaken, StoredRun
+from quintet.domain.events import Event, from_millis, to_millis
+from quintet.domain.run import Run
+from quintet.services.ports.runs import Change, Lapse, SlotTaken, StoredRun
 
 
-class MemoryRuns:
+class MemoryRuns(MemoryLists):
     """Port Runs in dictionaries behind one lock."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, Kept] = {}
-        self._slots: dict[str, set[str]] = {}
-        self._guards: dict[str, tuple[str, int | None]] = {}
+        super().__init__()
         self._items: dict[tuple[str, int], dict[int, str]] = {}
-        self._lock = RLock()
-
-    # --- a run's beginning -----------------------------------------------------------------------------------------------------
-
-    def create(
-        self,
-        run: Run,
-        events: Sequence[Event],
-        *,
-        lease_until: datetime | None,
-        due_at: datetime | None,
-        guard: str | None = None,
-        guard_until: datetime | None = None,
-    ) -> None:
-        """Writes a new run with the beginning of its journal. Raises AlreadyThere, SlotTaken."""
-        with self._lock:
-            self._refuse_double(run, guard)
-            kept = Kept(run.id, run.project)
-            if run.status not in PENDING:
-                self._take(run)
-            if guard is not None:
-                self._guards[guard] = (run.id, None if guard_until is None else to_millis(guard_until))
-            kept.face(run)
-            kept.write(events)
-            kept.due_at = to_the_millisecond(due_at)
-            if lease_until is not None and run.status not in PENDING:
-                kept.drive(lease_until)
-            self._runs[run.id] = kept
-
-    def _refuse_double(self, run: Run, guard: str | None) -> None:
-        if run.id in self._runs:
-            raise AlreadyThere(run.id)
-        if guard in self._guards:
-            holder, until = self._guards[guard]
-            if until is None or until > to_millis(run.created_at):
-                raise AlreadyThere(holder)
-
-    def _take(self, run: Run) -> None:
-        for slot in run.slots:
-            holders = self._slots.get(slot.name, set())
-            if len(holders) >= slot.limit and run.id not in holders:
-                raise SlotTaken(slot.name)
-        for slot in run.slots:
-            self._slots.setdefault(slot.name, set()).add(run.id)
-
-    def _free(self, run_id: str, slots: Sequence[Slot]) -> None:
-        for slot in slots:
-            self._slots.get(slot.name, set()).discard(run_id)
+        self._beats: dict[str, datetime] = {}
 
     # --- reading one run -------------------------------------------------------------------------------------------------------
 
@@ -89,11 +40,11 @@ class MemoryRuns:
         with self._lock:
             return self._kept(run_id).run
 
-    def tail(self, run_id: str, after: int) -> list[Event]:
-        """The events with numbers above `after`; none for an unknown run."""
+    def tail(self, run_id: str, after: int, limit: int | None = None) -> list[Event]:
+        """The (first `limit`) events with numbers above `after`; none for an unknown run."""
         with self._lock:
             kept = self._runs.get(run_id)
-            return kept.read(max(after, 0)) if kept else []
+            return kept.read(max(after, 0), limit) if kept else []
 
     # --- the journal -----------------------------------------------------------------------------------------------------------
 
@@ -113,8 +64,10 @@ class MemoryRuns:
         kept.face(change.run)
         if change.run.status.terminal:
             kept.still(change.due_at)
-            if change.was not in PENDING:
-                self._free(kept.id, change.run.slots)
+            for slot in slots_freed(change.run, change.was):
+                self._standing.holders.get(slot.name, set()).discard(kept.id)
+        elif change.due_at is not None:
+            kept.due_at = to_the_millisecond(change.due_at)
 
     def keep_snapshot(self, run_id: str, number: int, snapshot: Mapping[str, Any]) -> None:
         """Keeps the fold up to event `number`, unless a newer one is kept."""
@@ -127,7 +80,7 @@ class MemoryRuns:
         """Makes a resting run active; the new epoch, or None when a burst is active (told), it has ended, or only admission starts it."""
         with self._lock:
             kept = self._kept(run_id)
-            if kept.status.terminal or kept.status in PENDING:
+            if kept.status.terminal or kept.unwakeable:
                 return None
             if kept.active:
                 kept.dirty = True
@@ -170,13 +123,13 @@ class MemoryRuns:
             kept = self._kept(run.id)
             if len(kept.journal) != base:
                 raise AppendConflict(f"run {run.id} is at {len(kept.journal)}, not {base}")
-            if kept.status not in PENDING:
+            if kept.status not in ADMISSIBLE:
                 raise SlotTaken(f"run {run.id} is {kept.status}")
-            try:
-                self._take(run)
-            except SlotTaken as full:
+            if full := self._standing.full_slot(run):
                 kept.queued_at = str(full)
-                raise
+                raise full
+            for slot in slots_of(run):
+                self._standing.holders.setdefault(slot.name, set()).add(run.id)
             kept.face(run)
             kept.write(events)
             return kept.drive(lease_until)
@@ -200,6 +153,19 @@ class MemoryRuns:
             kept = self._items.get((run_id, token), {})
             return {index: json.loads(outcome) for index, outcome in sorted(kept.items())}
 
+    # --- signs of life ---------------------------------------------------------------------------------------------------------
+
+    def beat(self, run_id: str, at: datetime) -> None:
+        """Keeps a sign of life; one that comes late moves nothing back."""
+        with self._lock:
+            moment = from_millis(to_millis(at))
+            self._beats[run_id] = max(self._beats.get(run_id, moment), moment)
+
+    def beaten(self, run_id: str) -> datetime | None:
+        """The last sign of life."""
+        with self._lock:
+            return self._beats.get(run_id)
+
     # --- the sweep -------------------------------------------------------------------------------------------------------------
 
     def due(self, now: datetime, limit: int) -> list[Lapse]:
@@ -222,23 +188,3 @@ class MemoryRuns:
             kept = self._runs.get(run_id)
             if kept is not None and kept.status.terminal:
                 kept.due_at = None
-
-    # --- lists -----------------------------------------------------------------------------------------------------------------
-
-    def _listed(self, project: str, statuses: Sequence[RunStatus] | None) -> list[Kept]:
-        return [
-            kept
-            for kept in self._runs.values()
-            if kept.project == project and (statuses is None or kept.status in statuses)
-        ]
-
-    def page(self, project: str, statuses: Sequence[RunStatus] | None, limit: int, offset: int) -> list[Run]:
-        """A project's runs, newest first, of the statuses (None: all)."""
-        with self._lock:
-            found = sorted(self._listed(project, statuses), key=lambda kept: kept.id, reverse=True)
-            return [kept.run for kept in found[offset : offset + limit]]
-
-    def count(self, project: str, statuses: Sequence[RunStatus] | None) -> int:
-        """How many runs `page` ranges over."""
-        with self._lock:
-            return len(self._listed(project, statuses))

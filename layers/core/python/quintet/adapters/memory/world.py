@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 from quintet.adapters.ids import Sequence as IdSequence
-from quintet.adapters.ids import uuid7
+from quintet.adapters.ids import uuid7, version_id
 from quintet.adapters.records import log_message
 from quintet.domain.errors import Invalid, NotFound, Problem, TooLarge
 from quintet.domain.events import from_millis, to_millis
@@ -60,6 +60,10 @@ class SeededIds:
         millis, sequence = self._sequence.take(to_millis(self._clock.now()))
         return uuid7(millis, sequence, self._random.getrandbits(62))
 
+    def version_id(self) -> str:
+        """`ver_` and 12 of [0-9a-z]."""
+        return version_id(self._random.choice)
+
     def chance(self) -> float:
         """A number in [0, 1)."""
         return self._random.random()
@@ -77,17 +81,23 @@ class MemoryBlobs:
         with self._lock:
             self._bodies[name] = bytes(body)
 
-    def get(self, name: str) -> bytes:
-        """Raises NotFound."""
+    def get(self, name: str, most: int | None = None) -> bytes:
+        """Raises NotFound; TooLarge for one of more than `most` bytes."""
         with self._lock:
             body = self._bodies.get(name)
         if body is None:
             raise NotFound(f"no blob {name}")
+        if most is not None and len(body) > most:
+            raise TooLarge(f"a blob of {len(body)} bytes; at most {most} are read")
         return body
 
     def link(self, name: str, seconds: int) -> str:
         """A `memory:` URL, which nothing but a test reads."""
         return f"memory:{name}?seconds={seconds}"
+
+    def upload_link(self, name: str, seconds: int) -> str:
+        """The same: a test puts the blob itself."""
+        return self.link(name, seconds)
 
 
 class MemoryLogs:

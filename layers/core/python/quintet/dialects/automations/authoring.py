@@ -88,7 +88,7 @@ def _settings(
     if "input" in config.model_fields_set:
         settings["input"] = config.input
     if trigger_type is TriggerWord.SCHEDULE and config.schedule is not None:
-        settings["schedule"] = triggers.schedule_settings(config.schedule, engine.clock.now(), status)
+        settings["schedule"] = triggers.schedule_settings(config.schedule, engine.clock.now(), status, engine.schedules)
     if trigger_type is not TriggerWord.WEBHOOK:
         return settings, None
     made = triggers.hook(job_id, config, was.get("webhook"), engine.vault, rotate=rotate)

@@ -4,20 +4,17 @@ import base64
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim, CronSimError
 
 from quintet.dialects.automations.definitions import ROOT
 from quintet.dialects.automations.models import ConfigIn, ScheduleIn
 from quintet.dialects.automations.words import AutomationWord, TriggerWord
 from quintet.domain.errors import Invalid, Problem
+from quintet.services.ports.schedules import Schedules
 from quintet.services.ports.secrets import Vault
 
 _SECRET_BYTES = 32
-_CRON_FIELDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,9 @@ def check(config: ConfigIn, trigger_type: TriggerWord) -> None:
         raise Invalid(found)
 
 
-def schedule_settings(asked: ScheduleIn, now: datetime, status: AutomationWord) -> dict[str, Any]:
+def schedule_settings(asked: ScheduleIn, now: datetime, status: AutomationWord, schedules: Schedules) -> dict[str, Any]:
     """A schedule's settings with its first moment after now; a paused automation has none. Raises Invalid."""
-    upcoming = next_moment(asked, now)
+    upcoming = next_moment(asked, now, schedules)
     moment = upcoming if status is AutomationWord.ACTIVE else None
     return {
         "cron": asked.cron,
@@ -54,21 +51,14 @@ def schedule_settings(asked: ScheduleIn, now: datetime, status: AutomationWord) 
     }
 
 
-def next_moment(asked: ScheduleIn, now: datetime) -> datetime:
+def next_moment(asked: ScheduleIn, now: datetime, schedules: Schedules) -> datetime:
     """The schedule's first moment after now. Raises Invalid for a bad expression, zone, or one that never comes."""
-    try:
-        zone = ZoneInfo(asked.timezone)
-    except (KeyError, ValueError, OSError) as error:
-        raise _bad("timezone", f"Unknown time zone {asked.timezone!r}") from error
-    if len(asked.cron.split()) != _CRON_FIELDS:
-        raise _bad("cron", "A cron expression has five fields: minute, hour, day, month, weekday")
-    try:
-        upcoming: datetime | None = next(CronSim(asked.cron, now.astimezone(zone)), None)
-    except CronSimError as error:
-        raise _bad("cron", f"Not a cron expression: {error}") from error
+    if message := schedules.fault(asked.cron, asked.timezone):
+        raise _bad("timezone" if "time zone" in message else "cron", message[0].upper() + message[1:])
+    upcoming = schedules.after(asked.cron, asked.timezone, now)
     if upcoming is None:
         raise _bad("cron", "This moment never comes")
-    return upcoming.astimezone(UTC)
+    return upcoming
 
 
 def _bad(field: str, message: str) -> Invalid:

@@ -27,6 +27,7 @@ from quintet.domain.job import Job, JobVersion
 from quintet.domain.run import Run
 from quintet.domain.state import Frame, RunState, StepState
 from quintet.domain.status import StepStatus
+from quintet.web.stream import attempt_number
 
 DIALECT = "automations"
 
@@ -44,7 +45,7 @@ def run_view(run: Run, orchestrator: Orchestrator) -> RunView:
         created_at=run.created_at,
         duration_seconds=run.duration,
         error=run_error(run.error),
-        external_job_id=run.external_id,
+        external_job_id=None,  # no orchestrator but this one runs it
         id=run.id,
         orchestrator_type=orchestrator,
         started_at=run.started_at,
@@ -102,11 +103,6 @@ def step_view(run_id: str, step: StepState, result: Result) -> StepView:
         started_at=step.started_at,
         status=STEP_WORDS[step.status],
     )
-
-
-def attempt_number(step: StepState) -> int:
-    """The step's latest attempt, 0 before the first. Kinds that are done at once have one that the journal doesn't number."""
-    return step.attempt or (1 if step.started_at is not None else 0)
 
 
 def action_run_id(run_id: str, step: StepState) -> str | None:

@@ -30,12 +30,16 @@ class HttpAnswer:
 
 
 class HttpFault(Exception):
-    """No answer: `type` is Refused (the guard), InvalidUrl, Connection, Tls, Timeout, TooLarge, TooManyRedirects or Protocol."""
+    """No answer: `type` is Refused (the guard), InvalidUrl, Connection, Tls, Timeout, TooLarge, TooManyRedirects or Protocol.
+
+    `phases` are those of the exchange that were over when it failed, as in HttpAnswer.
+    """
 
     def __init__(self, type_: str, message: str, *, retryable: bool) -> None:
         super().__init__(message)
         self.type = type_
         self.retryable = retryable
+        self.phases: Mapping[str, float] = {}
 
 
 class HttpClient(Protocol):
@@ -43,4 +47,12 @@ class HttpClient(Protocol):
 
     def send(self, request: HttpRequest) -> HttpAnswer:
         """The final answer, whatever its status. Raises HttpFault."""
+        ...
+
+
+class UrlGuard(Protocol):
+    """Judges the URLs that users save, before anything calls them."""
+
+    def refusal(self, url: str) -> str | None:
+        """Why a URL must not be called (a sentence for its author), or None when it may."""
         ...

@@ -1,6 +1,6 @@
 """Where runs and their journals are kept."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -40,31 +40,115 @@ class SlotTaken(Exception):
 
 
 class AlreadyThere(Exception):
-    """A run with this id, or this guard, exists; `run_id` says which."""
+    """A run with this id, or this guard, exists; `run_id` says which, `guard` the guard's name and `mark` what it was made with."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, guard: str | None = None, mark: str | None = None) -> None:
         super().__init__(run_id)
         self.run_id = run_id
+        self.guard = guard
+        self.mark = mark
+
+
+class RateExceeded(Exception):
+    """A windowed counter is full until `until`."""
+
+    def __init__(self, name: str, until: datetime) -> None:
+        super().__init__(name)
+        self.name = name
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Makes a creation unique under a name until a moment (None: as long as the run is kept).
+
+    `mark` is kept with it for whoever meets it (a payload's hash). `over` names a run that may be followed: its guard is taken over.
+    """
+
+    name: str
+    until: datetime | None = None
+    mark: str | None = None
+    over: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One count under a windowed counter: at most `most` in `window` seconds, beginning with the first after the window before."""
+
+    name: str
+    most: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a creation asks for beside its slots, all or nothing: unique names (the first refused one counts, in order), a place under
+    each rate, and the lists that the run is to be found in (`tag:env=prod`, `batch:<id>`, `parent:<run>`)."""
+
+    guards: tuple[Guard, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+NO_CLAIMS = Claims()
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A new run with the beginning of its journal.
+
+    A queued run enters its slots' queue; a started one takes its slots and, with `lease_until`, is active at epoch 1; a delayed one, or one
+    that waits or pauses before its start (no `started_at`), does neither. Slots that refuse are taken by every new run, and kept to its end.
+    """
+
+    run: Run
+    events: Sequence[Event]
+    lease_until: datetime | None = None
+    due_at: datetime | None = None
+    claims: Claims = NO_CLAIMS
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """Which runs a list ranges over: a project's, of a job, of a label, of statuses, of a trigger type; all that is given must hold."""
+
+    project: str
+    job_id: str | None = None
+    label: str | None = None
+    statuses: frozenset[RunStatus] | None = None
+    trigger_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A part of a list, newest first. With a `cursor` there may be more, though the part be short: a request examines a bounded number."""
+
+    runs: Sequence[Run]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run of a job ended: the least that health figures need. `seconds` is None for one that never started."""
+
+    run_id: str
+    status: RunStatus
+    ended_at: datetime
+    seconds: float | None
 
 
 class Runs(Protocol):
     """Runs, journals, leases and slots. Every change is atomic; reads of one run are strongly consistent."""
 
-    def create(
-        self,
-        run: Run,
-        events: Sequence[Event],
-        *,
-        lease_until: datetime | None,
-        due_at: datetime | None,
-        guard: str | None = None,
-        guard_until: datetime | None = None,
-    ) -> None:
-        """Writes a new run with the beginning of its journal and counts it.
+    def create(self, creation: Creation) -> None:
+        """Writes a new run and counts it.
 
-        A queued run enters its slots' queue, any other takes its slots and, with `lease_until`, is active at epoch 1. `guard` makes the
-        creation unique under that name until `guard_until`. Raises SlotTaken, AlreadyThere.
+        Raises AlreadyThere (its id first, then guards in order), RateExceeded, SlotTaken, in this order.
         """
+        ...
+
+    def create_many(self, creations: Sequence[Creation]) -> list[Exception | None]:
+        """The same for many, in few transactions: None for each that was written, else what `create` would have raised for it."""
         ...
 
     def load(self, run_id: str) -> StoredRun:
@@ -75,8 +159,8 @@ class Runs(Protocol):
         """The run's item alone. Raises NotFound."""
         ...
 
-    def tail(self, run_id: str, after: int) -> list[Event]:
-        """The events with numbers above `after`."""
+    def tail(self, run_id: str, after: int, limit: int | None = None) -> list[Event]:
+        """The events with numbers above `after`, the first `limit` of them (None: all); the rest is not read then."""
         ...
 
     def append(self, run_id: str, base: int, events: Sequence[Event], change: "Change | None" = None) -> None:
@@ -142,12 +226,45 @@ class Runs(Protocol):
         """How many runs `page` ranges over."""
         ...
 
+    def counts(self, project: str, group: str | None = None) -> dict[RunStatus, int]:
+        """How many of a project's runs (of a job group's, when one is given) stand in each status."""
+        ...
+
+    def browse(self, wanted: RunList, limit: int, cursor: str | None = None) -> RunPage:
+        """Up to `limit` runs of a list from a cursor on. The first page costs what the thousandth does. Raises Invalid for a bad cursor."""
+        ...
+
+    def ended(self, job_id: str, since: datetime, until: datetime) -> Iterator[Ended]:
+        """How a job's runs ended in that time, for jobs whose runs are followed (`Run.follows`), oldest first: one query."""
+        ...
+
+    def claim(self, run_id: str, claims: Claims, now: datetime) -> None:
+        """Claims for a run that exists what a creation would have claimed. Raises AlreadyThere, RateExceeded."""
+        ...
+
+    def spent(self, rates: Sequence[Rate], now: datetime) -> list[tuple[int, datetime]]:
+        """What is counted under each rate at present, and until when its window lasts (now: none is open)."""
+        ...
+
+    def beat(self, run_id: str, at: datetime) -> None:
+        """Keeps a sign of life of whoever works on a run, apart from the journal."""
+        ...
+
+    def beaten(self, run_id: str) -> datetime | None:
+        """The last sign of life."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A run's item after an event that changed it, and what it was; a terminal one frees the slots and ends the burst."""
+    """A run's item after an event that changed it, and what it was; a terminal one frees the slots and ends the burst.
+
+    A run that becomes queued enters its slots' queue, any that was queued or delayed leaves it. No wake starts a burst for a paused run, or
+    for one that has not started.
+    """
 
     run: Run
     was: RunStatus
     due_at: datetime | None = None
-    """For an ended run: when the sweep should repeat what follows its end, until `forget_due`."""
+    """For an ended run: when the sweep should repeat what follows its end, until `forget_due`; it has no due time else. For any other:
+    its new due time (None: the one it has)."""

@@ -13,6 +13,10 @@ class Bursts(Protocol):
         """Starts a burst; at least once, so bursts fence themselves by epoch and claim."""
         ...
 
+    def start_many(self, bursts: Sequence[tuple[str, int]]) -> None:
+        """Starts the bursts of (run id, epoch), many at a time. What can't be started is left to the sweep."""
+        ...
+
 
 class Timers(Protocol):
     """Wakes runs at a moment."""
@@ -52,12 +56,16 @@ class Blobs(Protocol):
         """Writes; the same name again is the same content."""
         ...
 
-    def get(self, name: str) -> bytes:
-        """Raises NotFound."""
+    def get(self, name: str, most: int | None = None) -> bytes:
+        """Raises NotFound; TooLarge, without reading it, for one of more than `most` bytes."""
         ...
 
     def link(self, name: str, seconds: int) -> str:
         """A URL that reads it for that many seconds."""
+        ...
+
+    def upload_link(self, name: str, seconds: int) -> str:
+        """A URL that writes it by an HTTP PUT for that many seconds."""
         ...
 
 
@@ -101,6 +109,10 @@ class Ids(Protocol):
 
     def new(self) -> str:
         """A UUIDv7: unique, and ordered by time of making."""
+        ...
+
+    def version_id(self) -> str:
+        """The name of a job's version: `ver_` and 12 of [0-9a-z] by chance."""
         ...
 
     def chance(self) -> float:

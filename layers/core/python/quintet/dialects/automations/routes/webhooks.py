@@ -11,6 +11,7 @@ from quintet.dialects.automations.words import TriggerWord
 from quintet.domain.errors import Conflict, NotFound, Unauthenticated
 from quintet.domain.job import Job
 from quintet.domain.run import Trigger
+from quintet.services.ports.runs import Guard
 from quintet.web.api import Routes
 from quintet.web.bodies import BadBody, parse
 from quintet.web.gate import PUBLIC, invalid, needs
@@ -58,8 +59,7 @@ def deliver(path: str) -> Delivered:
         job,
         input=given,
         trigger=Trigger("webhook", "webhook", message_id),
-        guard=f"webhook#{job.id}#{message_id}",
-        guard_seconds=REMEMBERED.total_seconds(),
+        guard=Guard(f"webhook#{job.id}#{message_id}", engine.clock.now() + REMEMBERED),
     )
     return Delivered(run_id=run.id)
 

@@ -1,0 +1,34 @@
+"""Finds what a request names in the caller's project."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from quintet.dialects.jobs.definitions import DIALECT
+from quintet.domain.errors import NotFound
+from quintet.domain.job import Job
+from quintet.web.api import Routes
+
+JobId = Annotated[str, Path(min_length=1, max_length=128, description="The job's id, or with `project_id` its slug.")]
+ProjectId = Annotated[
+    str | None, Query(max_length=128, description="The key's own project, which is meant when none is named.")
+]
+
+
+def own_project(routes: Routes, project_id: str | None) -> str:
+    """The caller's project. Raises NotFound when another one is named."""
+    project = routes.caller.project
+    if project_id is not None and project_id != project:
+        raise NotFound("no such project")
+    return project
+
+
+def job_at(routes: Routes, job_id: str, project_id: str | None) -> Job:
+    """A job of the caller's project by id, whichever API it came through, else one of this API by slug. Raises NotFound."""
+    project, jobs = own_project(routes, project_id), routes.engine.jobs
+    try:
+        return jobs.get(project, job_id)
+    except NotFound:
+        if project_id is None:
+            raise
+    return jobs.by_slug(project, DIALECT, job_id)

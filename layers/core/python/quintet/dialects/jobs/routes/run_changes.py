@@ -1,0 +1,120 @@
+"""Changes to runs: replay, another time, pause, resume, and many at once."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from quintet.dialects.jobs import documented
+from quintet.dialects.jobs.errors import told
+from quintet.dialects.jobs.models_runs import (
+    CanceledRuns,
+    ChangedRun,
+    Fault,
+    JobRunView,
+    ReplayedRuns,
+    RescheduleBody,
+    RunIdsBody,
+    TriggeredRun,
+)
+from quintet.dialects.jobs.routes.runs import RunId, known
+from quintet.dialects.jobs.triggering import too_far
+from quintet.dialects.jobs.views_runs import run_fields, run_view
+from quintet.domain.errors import Invalid, QuintetError
+from quintet.domain.run import Run
+from quintet.web.api import Routes, json_response
+from quintet.web.gate import needs
+
+routes = Routes()
+TOKEN = "X-Run-Token"  # noqa: S105  # a header's name
+
+
+def fault(error: QuintetError) -> Fault:
+    """Why one of many was refused; a fault of ours is not one of its answers, and is raised on."""
+    said = told(error)
+    if said is None:
+        raise error
+    return Fault(**said[1])
+
+
+@routes.post(
+    "/v1/runs/bulk-cancel", **documented.of("Cancel many runs", "Runs", 403, 413, said="Each run's answer in its place")
+)
+@needs("runs:write")
+def bulk_cancel(body: Annotated[RunIdsBody, Body()]) -> CanceledRuns:
+    """Cancels up to 100 runs; one that can't be canceled says why and holds up no other."""
+    caller = routes.caller
+    results = []
+    for run_id in body.run_ids:
+        try:
+            run = routes.engine.cancel_run(caller.project, known(run_id), caller.name)
+            results.append(ChangedRun(run_id=run_id, status=run.status))
+        except QuintetError as error:
+            results.append(ChangedRun(run_id=run_id, error=fault(error)))
+    return CanceledRuns(results=results, total=len(results), canceled=_done(results))
+
+
+@routes.post(
+    "/v1/runs/bulk-replay", **documented.of("Replay many runs", "Runs", 403, 413, said="Each run's answer in its place")
+)
+@needs("runs:write")
+def bulk_replay(body: Annotated[RunIdsBody, Body()]) -> ReplayedRuns:
+    """Replays up to 100 ended runs; one that can't be replayed says why and holds up no other."""
+    results = []
+    for run_id in body.run_ids:
+        try:
+            run = _replay(run_id)
+            results.append(ChangedRun(run_id=run_id, id=run.id, status=run.status))
+        except QuintetError as error:
+            results.append(ChangedRun(run_id=run_id, error=fault(error)))
+    return ReplayedRuns(results=results, total=len(results), replayed=_done(results))
+
+
+def _done(results: list[ChangedRun]) -> int:
+    return sum(one.error is None for one in results)
+
+
+def _replay(run_id: str) -> Run:
+    return routes.engine.retry_run(routes.caller.project, known(run_id), "full", by=routes.caller.name)
+
+
+@routes.post(
+    "/v1/runs/<run_id>/replay",
+    **documented.of(
+        "Replay a run", "Runs", 403, 404, 409, success=201, said="Created", content=documented.model(TriggeredRun)
+    ),
+)
+@needs("runs:write")
+def replay_run(run_id: RunId) -> Response[str]:
+    """Starts a new run of the same version with the same payload; 409 while the run has not ended."""
+    run = _replay(run_id)
+    token = routes.engine.run_tokens.issue(run.id)
+    shown = TriggeredRun(
+        **run_fields(run), payload_hash=run.asked.get("payload_hash"), run_token=token, idempotency_hit=False
+    )
+    return json_response(201, shown.model_dump(mode="json"), {TOKEN: token})
+
+
+@routes.post("/v1/runs/<run_id>/reschedule", **documented.of("Reschedule a run", "Runs", 403, 404, 409))
+@needs("runs:write")
+def reschedule_run(run_id: RunId, body: Annotated[RescheduleBody, Body()]) -> JobRunView:
+    """Gives a delayed run another time, at most a year ahead; one that is past starts it. 409 for a run that is not delayed."""
+    if problem := too_far(body.scheduled_at, routes.engine.clock.now()):
+        raise Invalid([problem])
+    return run_view(routes.engine.hold.reschedule(routes.caller.project, known(run_id), body.scheduled_at))
+
+
+@routes.post("/v1/runs/<run_id>/pause", **documented.of("Pause a run", "Runs", 403, 404, 409))
+@needs("runs:write")
+def pause_run(run_id: RunId) -> JobRunView:
+    """Has nothing further begin in a run; what is under way may end. It keeps its place under its job's limits once it has started."""
+    caller = routes.caller
+    return run_view(routes.engine.hold.pause(caller.project, known(run_id), caller.name))
+
+
+@routes.post("/v1/runs/<run_id>/resume", **documented.of("Resume a run", "Runs", 403, 404, 409))
+@needs("runs:write")
+def resume_run(run_id: RunId) -> JobRunView:
+    """Has a paused run go on; one that had not started waits for its turn again."""
+    caller = routes.caller
+    return run_view(routes.engine.hold.resume(caller.project, known(run_id), caller.name))

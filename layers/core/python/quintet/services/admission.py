@@ -1,0 +1,163 @@
+"""How runs that have not started come in: in order of priority and age, when their time and their slots allow it."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from quintet.domain import limits, rules
+from quintet.domain.errors import AppendConflict, Conflict, NotFound
+from quintet.domain.events import EventType, to_millis
+from quintet.domain.fold import fold
+from quintet.domain.rules import Draft
+from quintet.domain.run import Run, VersionPolicy
+from quintet.domain.status import RunStatus
+from quintet.services.journal import Journal, OpenRun, as_run
+from quintet.services.payloads import Payloads
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.runs import Runs, SlotTaken
+from quintet.services.ports.world import Bursts, Clock
+from quintet.services.terms import DELAY_SLACK, LEASE
+
+log = logging.getLogger(__name__)
+
+ADMITTED = frozenset({RunStatus.QUEUED, RunStatus.DELAYED})
+"""The states from which admission starts a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a run that asked to be let in. `done`: it needs no more asking (it started, or another saw to it); else it
+    waits, for the slot called `full` or for its time. `ended`: it expired instead, which its endings must follow."""
+
+    done: bool
+    full: str | None = None
+    ended: OpenRun | None = None
+
+
+class Admission:
+    """Lets runs in."""
+
+    def __init__(
+        self, runs: Runs, journal: Journal, jobs: Jobs, payloads: Payloads, bursts: Bursts, clock: Clock
+    ) -> None:
+        self._runs = runs
+        self._journal = journal
+        self._jobs = jobs
+        self._payloads = payloads
+        self._bursts = bursts
+        self._clock = clock
+
+    def next(self, *slots: str) -> Iterator[OpenRun]:
+        """Lets in the first of these slots' queues while there is room; yields the runs that expired instead.
+
+        Of several queues the run of the highest priority comes first, then the oldest. One that another slot keeps out stands in that
+        slot's queue from then on, and so in nobody's way here.
+        """
+        passed: set[str] = set()  # the queues lag behind what was taken from them
+        left = list(dict.fromkeys(slots))
+        while left:
+            heads = {slot: run_id for slot in left if (run_id := self._runs.next_queued(slot, passed)) is not None}
+            if not heads:
+                return
+            left = list(heads)
+            run_id = self._first(set(heads.values()))
+            passed.add(run_id)
+            answer = self._try(run_id)
+            if answer.ended is not None:
+                yield answer.ended
+            elif not answer.done and answer.full is not None:
+                left = [slot for slot in left if slot != answer.full]
+
+    def _first(self, heads: set[str]) -> str:
+        if len(heads) == 1:
+            return next(iter(heads))
+        return min(heads, key=lambda run_id: (-self._runs.get(run_id).priority, run_id))
+
+    def _try(self, run_id: str) -> Answer:
+        try:
+            return self.admit(run_id)
+        except Exception:  # what follows another run's end must not fail by it, nor may it stand in the others' way
+            log.exception("run %s could not be admitted", run_id)
+            return Answer(done=True)
+
+    def admit(self, run_id: str) -> Answer:
+        """Starts a queued or delayed run if its time has come and its slots are free; one past its time to start expires."""
+        opened = self._journal.open(run_id)
+        if opened.state.status not in ADMITTED:
+            return Answer(done=True)
+        now = self._clock.now()
+        if expired(opened.run, now):
+            return self.expire(run_id)
+        early = max((opened.state.until or now) - now, timedelta())
+        if early > DELAY_SLACK:
+            return Answer(done=False)
+        if early:
+            self._clock.sleep(early.total_seconds())
+            return self.admit(run_id)  # it may have been moved meanwhile
+        return self._admit(opened, now)
+
+    def _admit(self, opened: OpenRun, now: datetime) -> Answer:
+        self._take_terms(opened)
+        draft = Draft(opened.state, now)
+        self._start(opened, draft)
+        run = as_run(opened.run, opened.state)
+        try:
+            epoch = self._runs.admit(run, draft.base, draft.events, draft.now + LEASE)
+        except SlotTaken as taken:
+            return Answer(done=False, full=str(taken))
+        except AppendConflict:
+            return Answer(done=True)  # another admitted or ended it
+        self._bursts.start(run.id, epoch)
+        return Answer(done=True)
+
+    def _start(self, opened: OpenRun, draft: Draft) -> None:
+        state = opened.state
+        timeout = state.plan.timeout
+        deadline = None if timeout is None else to_millis(draft.now) + round(timeout * 1000)
+        version = opened.run.version if opened.run.policy is not VersionPolicy.PIN else None
+        if state.gathered:
+            batch = {"items": [self._payloads.get(item) for item in state.gathered]}
+            draft.add(EventType.RUN_STARTED, deadline=deadline, version=version, input=self._payloads.put(batch))
+        else:
+            draft.add(EventType.RUN_STARTED, deadline=deadline, version=version)
+
+    def _take_terms(self, opened: OpenRun) -> None:
+        """Has the run start on its job's present caps, and enact the version that its policy names now; nothing of its plan has begun."""
+        run = opened.run
+        if not run.follows or (run.policy is VersionPolicy.PIN and not run.slots):
+            return
+        try:
+            job = self._jobs.get(run.tenant, run.job_id)
+        except NotFound:  # deleted meanwhile: what was triggered still runs
+            return
+        caps = {slot.name: slot for slot in limits.slots(job, run.concurrency_key)}
+        # A cap that is gone holds nobody back; one that came since begins with the runs triggered since.
+        kept = (
+            caps.get(slot.name, slot) for slot in run.slots if slot.name in caps or slot.refuses
+        )  # these it holds already
+        opened.run = run = replace(run, slots=tuple(kept))
+        pinned = run.policy is VersionPolicy.PIN or (run.policy is VersionPolicy.MINOR and not job.terms.compatible)
+        if pinned or job.version == run.version:
+            return
+        opened.run = replace(run, version=job.version, version_id=job.version_id)
+        opened.state = fold(run.id, self._journal.plan_of(opened.run), self._runs.tail(run.id, 0))
+
+    def expire(self, run_id: str) -> Answer:
+        """Ends an unstarted run whose time to start is over."""
+
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            if opened.state.status not in ADMITTED or not expired(opened.run, draft.now):
+                raise Conflict("the run does not expire now")
+            rules.expire(draft)
+
+        try:
+            opened, _ = self._journal.decide(run_id, decision)
+        except Conflict:
+            return Answer(done=True)
+        return Answer(done=True, ended=opened)
+
+
+def expired(run: Run, now: datetime) -> bool:
+    """True for a run that was to start before now, or not at all."""
+    return run.expires_at is not None and run.expires_at <= now and run.started_at is None

@@ -1,0 +1,319 @@
+"""Takes a trigger through a job's terms: schema, idempotency, rates, deduplication, debounce, batch, window, dependencies, slots."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from quintet.domain import limits
+from quintet.domain.definition import AS_DEFINED, Overrides
+from quintet.domain.errors import Conflict, Disabled, QuintetError, Unprocessable
+from quintet.domain.job import Job, with_default_input
+from quintet.domain.limits import Allowance, RateLimited
+from quintet.domain.run import Parent, Run, Trigger
+from quintet.services.merging import Merging
+from quintet.services.ports.runs import AlreadyThere, Claims, Guard, Rate, RateExceeded, Runs, SlotTaken
+from quintet.services.ports.schedules import Schedules
+from quintet.services.ports.schemas import Schemas
+from quintet.services.ports.world import Clock
+from quintet.services.trigger import MANUAL, Start, TriggerRun
+
+
+class Upstreams(Protocol):
+    """What a job's runs must wait for."""
+
+    def unmet(self, job: Job) -> Sequence[object]:
+        """The job's dependencies that don't hold now."""
+        ...
+
+    def wait_for(self, job: Job, run_id: str) -> None:
+        """Has the run released when they hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One trigger as its caller words it. `asked` is kept with the run as it is; `ttl` is in seconds; `guards` make it unique beyond
+    its idempotency key. A run with a `parent` is waited for: it is made in any case, and never merged with another."""
+
+    input: Any = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    priority: int = 0
+    ttl: int | None = None
+    concurrency_key: str | None = None
+    debounce_key: str | None = None
+    batch_key: str | None = None
+    idempotency_key: str | None = None
+    overrides: Overrides = AS_DEFINED
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    trigger: Trigger = MANUAL
+    run_id: str | None = None
+    parent: Parent | None = None
+    depth: int = 0
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a trigger. `how`: created | idempotent | duplicate (the run was there) | debounced | batched (it starts at
+    `fire_at`)."""
+
+    run: Run
+    how: str
+    payload_hash: str
+    fire_at: datetime | None = None
+    limit: Allowance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a trigger would come to, without doing it; `warnings` say what would hold it back."""
+
+    payload_hash: str
+    scheduled_at: datetime | None
+    expires_at: datetime | None
+    warnings: tuple[str, ...]
+
+
+class Submit:
+    """The one way in for every trigger: by people, schedules, dependencies and programs."""
+
+    def __init__(
+        self,
+        runs: Runs,
+        trigger: TriggerRun,
+        merging: Merging,
+        schemas: Schemas,
+        upstreams: Upstreams,
+        schedules: Schedules,
+        clock: Clock,
+    ) -> None:
+        self._runs = runs
+        self._trigger = trigger
+        self._merging = merging
+        self._schemas = schemas
+        self._upstreams = upstreams
+        self._schedules = schedules
+        self._clock = clock
+
+    def __call__(self, job: Job, ask: Ask) -> Submitted:
+        """The run, new or known. Raises Disabled, Unprocessable, Conflict (key used with another payload; a run is active and the job skips
+        then), RateLimited."""
+        given, hash_ = self._check(job, ask)
+        start = self._start(job, ask, given, hash_, bool(self._unmet(job, ask)))
+        try:
+            if merged := self._merge(job, ask, start):
+                run, how, fire_at = merged
+                return Submitted(run, how, hash_, fire_at, self._allowance(start.claims.rates))
+            run = self._trigger.start(job, ask.input, start)
+        except (AlreadyThere, RateExceeded, SlotTaken) as refused:
+            return self._refused(refused, start, hash_)
+        return self._made(job, run, start, hash_)
+
+    def many(self, job: Job, asks: Sequence[Ask]) -> list[Submitted | QuintetError]:
+        """The same for many triggers of one job, created in batches; each one's answer in its place."""
+        if job.terms.debounce_window or job.terms.batch_window:
+            return [self._caught(lambda ask=ask: self(job, ask)) for ask in asks]  # type: ignore[misc]  # binds each
+        answers: list[Submitted | QuintetError | None] = [None] * len(asks)
+        prepared: list[tuple[int, Any, Start, str]] = []
+        unmet = bool(asks) and bool(self._unmet(job, asks[0]))
+        for place, ask in enumerate(asks):
+            try:
+                given, hash_ = self._check(job, ask)
+            except QuintetError as fault:
+                answers[place] = fault
+            else:
+                prepared.append((place, ask.input, self._start(job, ask, given, hash_, unmet), hash_))
+        made = self._trigger.start_many(job, [(given, start) for _, given, start, _ in prepared])
+        for (place, _, start, hash_), outcome in zip(prepared, made, strict=True):
+            answers[place] = self._caught(lambda o=outcome, s=start, h=hash_: self._answer(job, o, s, h))  # type: ignore[misc]  # the same
+        return [answer for answer in answers if answer is not None]
+
+    def rehearse(self, job: Job, ask: Ask) -> Rehearsal:
+        """What a trigger would come to now. Raises Disabled, Unprocessable."""
+        given, hash_ = self._check(job, ask)
+        unmet = self._unmet(job, ask)
+        start = self._start(job, ask, given, hash_, bool(unmet))
+        return Rehearsal(hash_, start.at, start.expires_at, tuple(self._warnings(job, ask, start, len(unmet))))
+
+    def recheck(self, job: Job) -> bool:
+        """True when nothing keeps a run of the job that waits for its dependencies any more."""
+        return not self._upstreams.unmet(job)
+
+    # --- the steps, in the order in which they are checked -------------------------------------------------------------------
+
+    def _check(self, job: Job, ask: Ask) -> tuple[Any, str]:
+        """The run's whole input and its hash."""
+        if job.status != "active":
+            raise Disabled(f"job {job.name!r} is disabled")
+        given = with_default_input(job.settings.get("input"), ask.input)
+        if job.terms.payload_schema is not None and (faults := self._schemas.problems(job.terms.payload_schema, given)):
+            raise Unprocessable([type(fault)(("payload", *fault.place), fault.message, fault.type) for fault in faults])
+        return given, limits.payload_hash(given)
+
+    def _unmet(self, job: Job, ask: Ask) -> Sequence[object]:
+        waits = job.terms.follows and ask.parent is None and ask.trigger.type != "job_completion"
+        return self._upstreams.unmet(job) if waits else ()
+
+    def _start(self, job: Job, ask: Ask, given: Any, hash_: str, unmet: bool) -> Start:
+        now = self._clock.now()
+        ttl = ask.ttl or job.terms.ttl
+        metadata = {**(job.settings.get("default_run_metadata") or {}), **ask.metadata}
+        told = {
+            "tags": dict(ask.tags),
+            "metadata": metadata,
+            "idempotency_key": ask.idempotency_key,
+            "payload_hash": hash_,
+        }
+        asked = (
+            {**ask.asked, **{name: value for name, value in told.items() if value}}
+            if job.terms.follows
+            else dict(ask.asked)
+        )
+        return Start(
+            trigger=ask.trigger,
+            run_id=ask.run_id,
+            parent=ask.parent,
+            depth=ask.depth,
+            at=self._begin(job, ask.at, now),
+            awaits="dependencies" if unmet else None,
+            claims=Claims(
+                _guards(job, ask, hash_, now), _rates(job, given, ask.tags), tuple(_labels(job, ask, metadata))
+            ),
+            slots=tuple(limits.slots(job, ask.concurrency_key)),
+            concurrency_key=ask.concurrency_key,
+            priority=ask.priority,
+            expires_at=None if ttl is None else now + timedelta(seconds=ttl),
+            policy=job.terms.policy,
+            overrides=ask.overrides,
+            group=job.terms.group,
+            follows=job.terms.follows,
+            asked=asked,
+        )
+
+    def _begin(self, job: Job, at: datetime | None, now: datetime) -> datetime | None:
+        """When the run may begin: the moment asked for, or the first minute of the job's window from then on."""
+        if job.terms.window_cron is None:
+            return at
+        wanted = max(at or now, now)
+        minute = wanted.replace(second=0, microsecond=0)
+        opens = self._schedules.after(job.terms.window_cron, job.terms.timezone, minute - timedelta(minutes=1))
+        return at if opens is None or opens <= wanted else opens
+
+    def _merge(self, job: Job, ask: Ask, start: Start) -> tuple[Run, str, datetime] | None:
+        """Debounces or batches, when the job does and nobody waits for this very run."""
+        if ask.parent is not None:
+            return None
+        now, terms = self._clock.now(), job.terms
+        if terms.debounce_window is not None:
+            fire_at = now + timedelta(seconds=terms.debounce_window)
+            return self._merging.debounce(job, ask.input, start, ask.debounce_key or "", fire_at), "debounced", fire_at
+        if terms.batch_window is not None:
+            fire_at = now + timedelta(seconds=terms.batch_window)
+            run = self._merging.batch(job, ask.input, start, ask.batch_key or "", fire_at)
+            return run, "batched", run.scheduled_at or fire_at
+        return None
+
+    # --- answers -------------------------------------------------------------------------------------------------------------
+
+    def _answer(self, job: Job, outcome: Run | Exception, start: Start, hash_: str) -> Submitted:
+        if isinstance(outcome, Run):
+            return self._made(job, outcome, start, hash_)
+        return self._refused(outcome, start, hash_)
+
+    def _made(self, job: Job, run: Run, start: Start, hash_: str) -> Submitted:
+        if start.awaits is not None:
+            self._upstreams.wait_for(job, run.id)
+        return Submitted(run, "created", hash_, None, self._allowance(start.claims.rates))
+
+    def _refused(self, refused: Exception, start: Start, hash_: str) -> Submitted:
+        match refused:
+            case AlreadyThere() if refused.mark is not None and refused.mark != hash_:
+                raise Conflict("this idempotency key was used with another payload")
+            case AlreadyThere():
+                how = "duplicate" if (refused.guard or "").startswith("dedup#") else "idempotent"
+                if how == "duplicate" and start.claims.rates:  # rates come before deduplication: it counts
+                    self._spend(refused.run_id, start)
+                return Submitted(self._runs.get(refused.run_id), how, hash_)
+            case RateExceeded():
+                raise self._limited(refused, start.claims.rates)
+            case SlotTaken():
+                raise Conflict("a run of this job is active, and it skips triggers then")
+        raise refused
+
+    def _spend(self, run_id: str, start: Start) -> None:
+        try:
+            self._runs.claim(run_id, Claims(rates=start.claims.rates), self._clock.now())
+        except RateExceeded as full:
+            raise self._limited(full, start.claims.rates) from None
+
+    def _limited(self, full: RateExceeded, rates: Sequence[Rate]) -> RateLimited:
+        most = next(rate.most for rate in rates if rate.name == full.name)
+        seconds = max((full.until - self._clock.now()).total_seconds(), 1.0)
+        return RateLimited("the job's rate limit is met", seconds, Allowance(most, 0, full.until))
+
+    def _allowance(self, rates: Sequence[Rate]) -> Allowance | None:
+        """What the tightest of the job's rates leaves."""
+        if not rates:
+            return None
+        spent = self._runs.spent(rates, self._clock.now())
+        left = [
+            Allowance(rate.most, max(rate.most - used, 0), until)
+            for rate, (used, until) in zip(rates, spent, strict=True)
+        ]
+        return min(left, key=lambda allowance: allowance.remaining)
+
+    def _warnings(self, job: Job, ask: Ask, start: Start, unmet: int) -> Iterator[str]:
+        if job.terms.debounce_window is not None:
+            yield f"it would be debounced for {job.terms.debounce_window} s"
+        elif job.terms.batch_window is not None:
+            yield f"it would be gathered into a batch for {job.terms.batch_window} s"
+        if start.at is not None and start.at != ask.at:
+            yield f"outside the execution window: it would start at {start.at.isoformat()}"
+        if unmet:
+            yield f"it would wait for {unmet} of the job's dependencies"
+        allowance = self._allowance(start.claims.rates)
+        if allowance is not None and not allowance.remaining:
+            yield f"the job's rate limit is met until {allowance.resets_at.isoformat()}"
+        if start.expires_at is not None and start.at is not None and start.at >= start.expires_at:
+            yield "it would expire before it starts"
+
+    @staticmethod
+    def _caught(trigger: Callable[[], Submitted]) -> Submitted | QuintetError:
+        try:
+            return trigger()
+        except QuintetError as fault:
+            return fault
+
+
+def _guards(job: Job, ask: Ask, hash_: str, now: datetime) -> tuple[Guard, ...]:
+    guards = list(ask.guards)
+    if ask.idempotency_key is not None:
+        guards.append(Guard(f"idem#{job.id}#{limits.payload_hash(ask.idempotency_key)[:32]}", mark=hash_))
+    if job.terms.dedup_window is not None and ask.parent is None:
+        guards.append(Guard(f"dedup#{job.id}#{hash_}", now + timedelta(seconds=job.terms.dedup_window)))
+    return tuple(guards)
+
+
+def _rates(job: Job, given: Any, tags: Mapping[str, str]) -> tuple[Rate, ...]:
+    counted = limits.counters(job.terms, given, tags)
+    return tuple(Rate(f"{job.id}#{apart}", limit.most, limit.window) for apart, limit in counted)
+
+
+def run_labels(job: Job, tags: Mapping[str, str], metadata: Mapping[str, Any]) -> Iterator[str]:
+    """What lists find a run by, whoever started it."""
+    yield from job.settings.get("run_labels", ())
+    for name, value in tags.items():
+        yield f"tag:{name}={value}"
+    for name, value in metadata.items():
+        yield f"meta:{name}={value}"
+
+
+def _labels(job: Job, ask: Ask, metadata: Mapping[str, Any]) -> Iterator[str]:
+    yield from run_labels(job, ask.tags, metadata)
+    if batch := ask.asked.get("batch_id"):
+        yield f"batch:{batch}"
+    if ask.trigger.source_type == "run" and ask.trigger.type in {"event", "spawn"}:
+        yield f"parent:{ask.trigger.source_id}"
