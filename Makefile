@@ -50,6 +50,7 @@ build: $(READY) ## what `sam deploy` sends to AWS (docs/deploy.md)
 
 openapi: $(READY) ## writes the committed OpenAPI documents anew
 	$(BIN)/python -m quintet.dialects.automations.openapi > docs/openapi/automations.json
+	$(BIN)/python -m quintet.dialects.jobs.openapi > docs/openapi/jobs.json
 
 # --- setting up -----------------------------------------------------------------------------------------------------
 

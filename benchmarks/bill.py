@@ -85,5 +85,8 @@ def _count(line: dict[str, Any], found: Counts) -> None:
             # Names of tables end in an id that says nothing: RunsTable/by_status is enough.
             table, _, index = name.partition("/")
             found[f"{call['operation']} {table.split('-')[1]}{index and '/'}{index}"] += units
+    elif call["service"] == "sqs":
+        # Sent, received and deleted, should no other message be near enough to share the last two requests.
+        found["SQS requests"] += 3
     elif call["service"] == "s3":
         found["S3 PUT" if call["operation"] == "PutObject" else "S3 GET"] += 1

@@ -114,7 +114,8 @@ def _show(found: dict[str, Units]) -> None:
         made,
         "Durations as measured here on warm workers, where a call of DynamoDB takes 2 ms. On AWS the function waits longer: the line",
         "below the sum takes 6 ms for every call instead (assumed). Keys are kept for 30 s, so the first run of many pays for them.",
-        "A parked wait: two bursts and one execution of the park machine. Tick and sweep, once a minute for all runs, are in none.",
+        "A parked wait: two bursts and one message (over a quarter of an hour: one execution of the park machine). Tick and sweep, once a",
+        "minute for all runs, are in none.",
     )
     detail = report.table("3b. DynamoDB units a run, by request and by table or index", "request", *found)
     for name in sorted({name for units in found.values() for name in units if "Table" in name}):

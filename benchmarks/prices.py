@@ -13,6 +13,7 @@ DYNAMODB_WRITE = 0.625e-6
 DYNAMODB_READ = 0.125e-6
 S3_PUT = 5.0e-6
 S3_GET = 0.4e-6
+SQS_REQUEST = 0.40e-6
 
 UNITS: Mapping[str, float] = {
     "HTTP API calls": HTTP_API_CALL,
@@ -25,5 +26,6 @@ UNITS: Mapping[str, float] = {
     "DynamoDB RRU": DYNAMODB_READ,
     "S3 PUT": S3_PUT,
     "S3 GET": S3_GET,
+    "SQS requests": SQS_REQUEST,
 }
 """What is billed, in the order of the report, and what one of it costs."""

@@ -114,7 +114,7 @@ def check_order(plan: Plan, events: list[Event]) -> None:
 def check_end(state: RunState) -> None:
     """The run ended as its steps demand, and every step that was skipped or ran had a reason to."""
     steps = [state.steps[path] for path in state.root.paths]
-    assert all(step.status.settled for step in steps)
+    assert all(step.status.settled for step in state.steps.values())
     fatal = any(step.status is StepStatus.FAILED and step.define.on_failure is OnFailure.FAIL for step in steps)
     if state.status is RunStatus.FAILED:
         assert fatal
@@ -133,7 +133,7 @@ def check_end(state: RunState) -> None:
             assert not needed or ends != {StepStatus.SKIPPED}, step
 
 
-@pytest.mark.parametrize("first", range(0, 200, CHUNK))
+@pytest.mark.parametrize("first", range(0, 75, CHUNK))
 def test_histories_with_interventions_keep_every_promise(first: int) -> None:
     """Whatever people do to steps, however often they race, and wherever their process dies."""
     taken = 0
@@ -145,3 +145,14 @@ def test_histories_with_interventions_keep_every_promise(first: int) -> None:
             raise AssertionError(f"seed {seed}: {broken}") from broken
         taken += history.taken.total()
     assert taken > CHUNK  # the histories are not empty of what they are about
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(75, 3000, 75))
+def test_long_campaign_with_interventions(first: int) -> None:
+    """Thousands of the same, for `make test-long`."""
+    for seed in range(first, first + 75):
+        try:
+            OperatedHistory(seed).run()
+        except AssertionError as broken:
+            raise AssertionError(f"seed {seed}: {broken}") from broken

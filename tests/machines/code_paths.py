@@ -101,7 +101,11 @@ class Code:
 
     def _read_class(self, path: str, written: ast.ClassDef) -> None:
         kind = Kind(path, [base.id for base in written.bases if isinstance(base, ast.Name)])
-        self.kinds[written.name] = kind
+        # Types are known by name. The dialects' shapes may be called like a service or port; what these lead to is what counts.
+        taken = self.kinds.setdefault(written.name, kind)
+        assert taken is kind or path.startswith("dialects/") or written.name == "Engine", (
+            f"{path}: there is another {written.name} in {taken.module}"
+        )
         for one in written.body:
             if isinstance(one, ast.FunctionDef):
                 kind.methods[one.name] = one

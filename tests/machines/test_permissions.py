@@ -21,14 +21,18 @@ ROOTS: dict[str, list[Node]] = {
 }
 """What the handlers call; an API's function calls what its dialect and web have."""
 
-APIS = {"AutomationsApiFunction": ("web/", "dialects/automations/")}
+APIS = {"AutomationsApiFunction": ("web/", "dialects/automations/"), "JobsApiFunction": ("web/", "dialects/jobs/")}
 
 TABLES = {
     "Runs": "RunsTable",
     "Records": "RunsTable",
+    "Subscriptions": "RunsTable",
     "Jobs": "JobsTable",
     "Groups": "JobsTable",
     "Keys": "JobsTable",
+    "ProjectStore": "JobsTable",
+    "DependencyStore": "JobsTable",
+    "SigningSecrets": "JobsTable",
     "Logs": "LogsTable",
     "Deliveries": "LogsTable",
 }
@@ -44,19 +48,22 @@ TAKING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 CALLED = {"Carriers": ["CarryFunction"], "Functions": ["RunnerFunction", "SqlFunction"]}
 PORTS = {*TABLES, *MACHINES, *QUEUES, *CALLED, "Blobs", "Vault"}
-BLOBS = {"services/payloads.py": "payloads", "steps/sql.py": "datasets"}
+BLOBS = {"services/payloads.py": "payloads", "steps/sql.py": "datasets", "dialects/jobs/routes/trigger.py": "uploads"}
 """Who asks for blobs, and the prefix of those it asks for."""
 
 READS = {"get_item": "GetItem", "batch_get_item": "BatchGetItem", "query": "Query"}
 WRITES = {"put_item": "PutItem", "update_item": "UpdateItem", "batch_write_item": "BatchWriteItem"}
 VERBS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-OBJECTS = {"get": "s3:GetObject", "link": "s3:GetObject", "put": "s3:PutObject"}
+OBJECTS = {"get": "s3:GetObject", "link": "s3:GetObject", "put": "s3:PutObject", "upload_link": "s3:PutObject"}
 
 
 @pytest.fixture(scope="module")
 def code(root: Path) -> Code:
     """The package, read."""
-    return Code(root / "layers/core/python/quintet", ("services", "adapters", "steps", "web", "dialects/automations"))
+    return Code(
+        root / "layers/core/python/quintet",
+        ("services", "adapters", "steps", "web", "dialects/automations", "dialects/jobs"),
+    )
 
 
 def needed(code: Code, roots: list[Node]) -> set[Need]:
@@ -142,6 +149,9 @@ def _resource(written: dict[str, Any]) -> str:
         return f"{index[1]}/{index[2]}"
     if blobs := re.fullmatch(r"\$\{BlobsBucket\.Arn\}/(\w+)/\*", text):
         return f"blobs/{blobs[1]}"
+    function = re.fullmatch(r"arn:.*:lambda:.*:function:\$\{AWS::StackName\}-(\w+)", text)
+    if function:  # what a function grants itself names it, since it must not depend on itself
+        return f"{function[1].title()}Function"
     arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:"
     states = re.fullmatch(re.escape(arn) + r"(stateMachine|execution):\$\{AWS::StackName\}-(\w+)(:\*)?", text)
     assert states and (states[1] == "execution") == bool(states[3]), text

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 _BUCKET = "quintet-local-artifacts"
+_TEMPLATE = "template.json"
 _POLL_S = 0.02
 _WAIT_S = 120.0
 _IDLE_S = 3.0
@@ -52,7 +53,7 @@ class Deployer:
         if self.current is not None and not self._stack_restored:
             control_plane.restore_stack(self.current)
         self._stack_restored = True
-        self._upload(local.files)
+        self._upload(local.files, local.body)
         stack = self._apply(local)
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
         folders = {logical_id: str(folder) for logical_id, folder in local.functions.items()}
@@ -101,13 +102,15 @@ class Deployer:
         once = Config(retries={"total_max_attempts": 1})
         return boto3.client(service, endpoint_url=self._endpoint, region_name=REGION, config=once)
 
-    def _upload(self, files: dict[str, bytes]) -> None:
+    def _upload(self, files: dict[str, bytes], body: dict[str, Any]) -> None:
         s3 = self._client("s3")
         s3.create_bucket(Bucket=_BUCKET)
         held = {item["Key"] for item in s3.list_objects_v2(Bucket=_BUCKET).get("Contents", [])}
         for key, content in files.items():
             if key not in held:
                 s3.put_object(Bucket=_BUCKET, Key=key, Body=content)
+        # By reference, as `sam deploy` does: a request holds 51,200 bytes of a template.
+        s3.put_object(Bucket=_BUCKET, Key=_TEMPLATE, Body=json.dumps(body, default=str).encode())
 
     def _apply(self, local: template.LocalTemplate) -> "StackTypeDef":
         from botocore.exceptions import ClientError  # noqa: PLC0415
@@ -115,7 +118,7 @@ class Deployer:
         client: CloudFormationClient = self._client("cloudformation")
         request: dict[str, Any] = {
             "StackName": STACK,
-            "TemplateBody": json.dumps(local.body, default=str),
+            "TemplateURL": f"{self._endpoint}/{_BUCKET}/{_TEMPLATE}",
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in local.parameters.items()],
         }

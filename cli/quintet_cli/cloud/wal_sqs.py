@@ -40,8 +40,8 @@ class Sqs:
     def _sent(self) -> bool:
         """Append the messages that came: they stand behind those that are known, however many these are."""
         changed = False
-        for scoped, queue in sqs._queues.all_items():
-            key = " ".join(scoped)
+        for scope, queue in sqs._queues.all_items():
+            key = _key(scope, queue)
             if key not in self._descriptions:
                 return self.queues()
             known, added = self._messages[key], list[dict[str, Any]]()
@@ -58,7 +58,7 @@ class Sqs:
     def queues(self) -> bool:
         """Append what changed in any queue; answers whether something did."""
         changed = False
-        found = {" ".join(scoped): queue for scoped, queue in sqs._queues.all_items()}
+        found = {_key(scope, queue): queue for scope, queue in sqs._queues.all_items()}
         for key, queue in found.items():
             changed = self._queue(key, queue) or changed
         for key in self._descriptions.keys() - found.keys():
@@ -89,12 +89,26 @@ class Sqs:
 
 
 def install(state: State) -> None:
-    """Put the recovered queues into the emulator, under the address it has now."""
-    for key, description in state.queues.items():
-        account, region, url = key.split(" ", 2)
-        address = sqs._queue_url_for_account(account, url.rpartition("/")[2])
-        queue = {**description, "url": address, "messages": list(state.messages.get(key, {}).values())}
-        for message in queue["messages"]:
-            message["receipt_handle"] = None
-        sqs._queues.set_scoped(account, region, address, queue)
+    """Put the recovered queues into the emulator, and every queue under the address that it has now.
+
+    A queue's address holds the port, another one at each start: a queue under two addresses would be two queues, of which senders find
+    the one and functions the other.
+    """
+    found = {(account, region, queue["name"]): queue for (account, region, _), queue in sqs._queues.all_items()}
+    for key in sorted({**state.queues, **state.messages}, key=lambda key: "/" not in key):
+        account, region, name = key.split(" ", 2)
+        scope = account, region, name.rpartition("/")[2]  # older logs name a queue by its address
+        description = state.queues.get(key) or found.get(scope)
+        if description is not None:
+            messages = list(state.messages.get(key, {}).values())
+            found[scope] = {**description, "messages": [{**message, "receipt_handle": None} for message in messages]}
+    sqs._queues.clear()
+    sqs._queue_name_to_url.clear()
+    for (account, region, name), queue in found.items():
+        address = sqs._queue_url_for_account(account, name)
+        sqs._queues.set_scoped(account, region, address, {**queue, "url": address})
     sqs._rebuild_queue_name_index()
+
+
+def _key(scope: tuple[str, str, str], queue: dict[str, Any]) -> str:
+    return f"{scope[0]} {scope[1]} {queue['name']}"

@@ -83,6 +83,16 @@ def test_the_whole_exchange_has_one_deadline(client: GuardedHttpClient, server: 
     assert (found.type, found.retryable) == ("Timeout", True)
 
 
+@pytest.mark.parametrize("path", ["/silent", "/drip"])
+def test_an_answer_that_nobody_waits_for_is_not_waited_for(client: GuardedHttpClient, server: Any, path: str) -> None:
+    """The connection is closed long before its time is over, and the call is not tried again."""
+    wanted = iter([True, False])
+
+    found = fault(client, at(server, path), timeout=60.0, stopped=lambda: not next(wanted))
+
+    assert (found.type, found.retryable) == ("Canceled", False)
+
+
 def test_a_body_that_stops_short_is_no_answer(client: GuardedHttpClient, server: Any) -> None:
     """The connection failed, and the call may be tried again."""
     found = fault(client, at(server, "/cut"))

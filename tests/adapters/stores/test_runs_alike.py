@@ -81,7 +81,7 @@ class Alike(RuleBasedStateMachine):
         return Creation(run, created(), after(60) if leased else None, due, claims)
 
     @rule(
-        statuses=st.lists(st.sampled_from(STATUSES), min_size=1, max_size=4),
+        statuses=st.lists(st.sampled_from(STATUSES), min_size=1, max_size=6),
         slots=st.sampled_from(SLOTS),
         due=st.none() | moments,
         leased=st.booleans(),

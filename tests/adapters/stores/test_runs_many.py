@@ -108,6 +108,14 @@ def test_a_name_may_go_from_hand_to_hand_in_one_request(runs: Runs) -> None:
     assert answers[2].run_id == second.run.id
 
 
+def test_they_are_served_in_their_order(runs: Runs) -> None:
+    """One that takes over an earlier one's name comes before those behind it all the same."""
+    first = _creation(Claims((Guard("g", after(5)),)))
+    second = _creation(Claims((Guard("g"),)), created_at=after(5), slots=(Slot("cap", 1),))
+    third = _creation(created_at=after(6), slots=(Slot("cap", 1),))
+    assert _words(runs.create_many([first, second, third])) == ["made", "made", "SlotTaken"]
+
+
 def test_many_fill_a_rate_and_a_slot_exactly(runs: Runs) -> None:
     """The first that fit are made; the others hear why not, in their places."""
     rated = [_creation(Claims((), (RATE,))) for _ in range(12)]
@@ -130,6 +138,30 @@ def test_one_that_is_too_large_does_not_keep_the_others(aws: Stores) -> None:
     assert _words(answers) == ["made", "TooLarge", "TooLarge", "made"]
     with pytest.raises(TooLarge):
         aws.runs().create(labelled)
+
+
+def test_a_busy_store_is_the_answer_of_those_it_did_not_write(aws: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before is told as written; the rest hears when to come again."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    runs = aws.runs()
+    many = [_creation() for _ in range(99 + 3)]
+    sent: list[str] = []
+
+    def refuse(**_: Any) -> None:
+        sent.append("again")
+        if len(sent) > 1:
+            error = {"Error": {"Code": "TransactionCanceledException", "Message": "canceled"}}
+            reasons = {"CancellationReasons": [{"Code": "TransactionConflict"}]}
+            raise client("dynamodb").exceptions.TransactionCanceledException(error | reasons, "TransactWriteItems")
+
+    events = client("dynamodb").meta.events
+    events.register_first("before-call.dynamodb.TransactWriteItems", refuse)
+    try:
+        answers = runs.create_many(many)
+    finally:
+        events.unregister("before-call.dynamodb.TransactWriteItems", refuse)
+    assert _words(answers) == [*["made"] * 99, *["Throttled"] * 3]
+    assert runs.count("acme", None) == 99
 
 
 def test_racing_manies_fill_a_rate_exactly(runs: Runs) -> None:

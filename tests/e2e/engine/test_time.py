@@ -63,20 +63,32 @@ def test_attempts_rest_as_long_as_the_policy_says(
             for sooner, later, wanted in zip(over, begun[1:], least, strict=True)] == [True, True]  # fmt: skip
 
 
-def test_a_wait_beside_a_gate_is_kept_by_the_park_machine(client: Client, server: Server) -> None:
-    """Nothing holds the run but items in a table and one timer; at its moment the run wakes and does what the wait kept back."""
+def test_a_wait_beside_a_gate_is_a_message(client: Client, server: Server) -> None:
+    """Nothing holds the run but items in a table and one message; at its moment the run wakes and does what the wait kept back."""
     run_id = client.start(
         step("pause", kind="wait", config={"seconds": 2}), step("next", "pause"), step("gate", kind="approval_gate")
     )
     client.until(lambda: client.steps(run_id)["next"]["status"] == "completed")
     pause = client.steps(run_id)["pause"]
     assert _at(pause["completedAt"]) - _at(pause["startedAt"]) >= timedelta(seconds=2)
-    machine = server.variable("PARK_MACHINE_ARN")
-    timers = server.aws("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-    assert [one["name"].startswith(run_id) for one in timers].count(True) == 1
+    assert timers(server, run_id) == 0
     assert [event["d"]["epoch"] for event in server.journal(run_id) if event["t"] == "burst.claimed"] == [1, 2]
     client.good(client.post(f"/automation-runs/{run_id}/steps/gate/approve"))
     assert client.ended(run_id)["status"] == "completed"
+
+
+def test_a_wait_of_more_than_a_quarter_of_an_hour_is_kept_by_the_park_machine(client: Client, server: Server) -> None:
+    """A queue keeps nothing back for longer; the machine waits for months."""
+    run_id = client.start(step("pause", kind="wait", config={"seconds": 1000}), step("gate", kind="approval_gate"))
+    client.until(lambda: timers(server, run_id) == 1)
+    client.good(client.post(f"/automation-runs/{run_id}/cancel"))
+
+
+def timers(server: Server, run_id: str) -> int:
+    """How many executions of the park machine wait for a run."""
+    machine = server.variable("PARK_MACHINE_ARN")
+    found = server.aws("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    return [one["name"].startswith(run_id) for one in found].count(True)
 
 
 def test_a_schedule_fires_each_moment_once(client: Client, server: Server, every_minute: Any) -> None:

@@ -20,6 +20,8 @@ ENDS = {
     EventType.RUN_TIMED_OUT,
     EventType.RUN_CANCELED,
     EventType.RUN_SYSTEM_FAILED,
+    EventType.RUN_CRASHED,
+    EventType.RUN_EXPIRED,
 }
 
 

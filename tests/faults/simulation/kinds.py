@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from simulation.world import PortFailed, World
+from simulation.faults import PortFailed
+from simulation.world import World
 
 from quintet.domain.errors import Problem, QuintetError
 from quintet.domain.outcome import Completed, Failed, Opens, Outcome, StepError, Waits
@@ -140,7 +141,7 @@ class Call(SimKind):
 
     def enact(self, call: StepCall) -> Outcome:
         """Starts the child in a process of its own, as a network call would."""
-        services = self.world.process(all_kinds(self.world), PlainExpressions())
+        services = self.world.process(self.world.kinds, PlainExpressions())
         try:
             child = services.start_child(call, call.config["job_id"], None)
         except (PortFailed, QuintetError) as error:

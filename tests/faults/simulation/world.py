@@ -6,27 +6,50 @@ distributed deployment could show between two port calls can happen here too.
 """
 
 import heapq
-import json
 import random
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-from quintet.adapters.memory import ManualClock, MemoryBlobs, MemoryJobs, MemoryLogs, MemoryRuns, SeededIds
+from simulation.faults import PortFailed, ProcessDied
+from simulation.machines import (
+    MAX_NESTING,
+    SimBursts,
+    SimCarriers,
+    SimDeliveries,
+    SimFanouts,
+    SimPool,
+    SimTimers,
+    silent,
+)
+from simulation.witness import Witness, WitnessedRuns
+
+from quintet.adapters.jwt import Jwt
+from quintet.adapters.memory import (
+    ManualClock,
+    MemoryBlobs,
+    MemoryDependencies,
+    MemoryJobs,
+    MemoryLogs,
+    MemoryRecords,
+    MemoryRuns,
+    MemoryVault,
+    SeededIds,
+)
+from quintet.adapters.memory.signing import MemorySigningSecrets
+from quintet.adapters.memory.webhooks import MemoryDeliveries
+from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
+from quintet.services.ports.http import HttpClient
+from quintet.services.tokens import RunTokens
+from quintet.services.webhooks import CompletionWebhooks
 
-MAX_NESTING = 3
+__all__ = ["Faulty", "PortFailed", "ProcessDied", "World"]
+
 READS = frozenset({"load", "get", "tail", "due", "page", "count", "counts", "browse", "ended", "spent", "beaten"})
-
-
-class ProcessDied(BaseException):
-    """The process that made this port call is gone; nothing of it runs any more."""
-
-
-class PortFailed(Exception):
-    """The port answered with an error: before its effect or after it."""
+EDGE_READS = frozenset({"revision", "of", "dependants", "last", "join", "waiting"})
+EDGE_WRITES = frozenset({"keep_last", "note", "fired", "wait", "forget"})
+"""What says the same when it is said twice."""
 
 
 class World:
@@ -37,7 +60,20 @@ class World:
         self.fault_rate = fault_rate
         self.clock = ManualClock()
         self.ids = SeededIds(seed, self.clock)
-        self.stores = {"runs": MemoryRuns(), "jobs": MemoryJobs(), "blobs": MemoryBlobs(), "logs": MemoryLogs()}
+        self.witness = Witness()
+        self.stores: dict[str, Any] = {
+            "runs": WitnessedRuns(MemoryRuns(), self.witness),
+            "jobs": MemoryJobs(),
+            "blobs": MemoryBlobs(),
+            "logs": MemoryLogs(),
+            "records": MemoryRecords(),
+            "vault": MemoryVault(),
+            "dependency_store": MemoryDependencies(),
+            "deliveries": MemoryDeliveries(),
+        }
+        self.http: HttpClient | None = None
+        self.kinds: dict[str, Any] = {}
+        self.tokens = RunTokens(MemorySigningSecrets(), self.stores["vault"], Jwt())
         self.queue: list[tuple[datetime, int, Callable[[], None]]] = []
         self.sequence = 0
         self.nesting = 0
@@ -112,27 +148,51 @@ class World:
 
     def process(self, kinds: Any, expressions: Any) -> Services:
         """A fresh process: the product's own services over faulty ports."""
-        return Services(
+        made = Services(
             clock=self.clock,
             ids=self.ids,
             runs=self.wrap("runs", READS | {"keep_snapshot", "beat"}),
             jobs=self.wrap("jobs", frozenset({"version", "get"})),
             blobs=self.wrap("blobs", frozenset({"put", "get"})),
+            dependency_store=self.wrap("dependency_store", EDGE_READS | EDGE_WRITES),
+            deliveries=self.wrap("deliveries", frozenset({"find", "body", "due"})),
+            records=self.wrap("records", frozenset({"put", "page"})),
             logs=self.stores["logs"],
+            vault=self.stores["vault"],
+            run_tokens=self.tokens,
             kinds=kinds,
             expressions=expressions,
             bursts=SimBursts(self, kinds, expressions),
             timers=SimTimers(self, kinds, expressions),
             carriers=SimCarriers(self, kinds, expressions),
             fanouts=SimFanouts(self, kinds, expressions),
+            delivery_queue=SimDeliveries(self, kinds, expressions),
             pool=lambda: SimPool(self),
         )
+        return self._telling(made)
 
     def honest(self, kinds: Any, expressions: Any) -> Services:
         """A process without faults, for the checks."""
-        return Services(
-            clock=self.clock, ids=self.ids, kinds=kinds, expressions=expressions, **self.stores, **_silent(self)
+        made = Services(
+            clock=self.clock, ids=self.ids, kinds=kinds, expressions=expressions, **self.stores, **silent(self)
         )
+        return self._telling(made)
+
+    def _telling(self, made: Services) -> Services:
+        """The process with an endpoint of this world to tell of ended runs."""
+        if self.http is not None:
+            made.webhooks = CompletionWebhooks(
+                made.deliveries,
+                made.delivery_queue,
+                made.jobs,
+                made.vault,
+                StandardSignatures(),
+                self.http,
+                made.payloads,
+                made.clock,
+                made.ids,
+            )
+        return made
 
 
 class Faulty:
@@ -153,169 +213,3 @@ class Faulty:
             )
 
         return call
-
-
-class SimBursts:
-    """The burst machine: Work, again after a fault or a backoff, at least once."""
-
-    def __init__(self, world: World, kinds: Any, expressions: Any) -> None:
-        self.world = world
-        self.kinds = kinds
-        self.expressions = expressions
-
-    def start(self, run_id: str, epoch: int) -> None:
-        """Starts one execution, or now and then two."""
-        self.world.call("bursts.start", lambda: self._enqueue(run_id, epoch), repeatable=True)
-
-    def start_many(self, bursts: Sequence[tuple[str, int]]) -> None:
-        """Starts each; one that can't be started does not keep the others."""
-        for run_id, epoch in bursts:
-            with suppress(PortFailed):
-                self.start(run_id, epoch)
-
-    def _enqueue(self, run_id: str, epoch: int) -> None:
-        self.world.later(0.0, lambda: self._work(run_id, epoch, 0, 0))
-
-    def _work(self, run_id: str, epoch: int, slice_: int, retry: int) -> None:
-        invocation = f"i{self.world.random.getrandbits(32):08x}"
-        services = self.world.process(self.kinds, self.expressions)
-        try:
-            answer = services.advance(run_id, epoch, slice_, retry, invocation)
-        except (ProcessDied, PortFailed):
-            if retry < 2 and self.world.random.random() < 0.7:
-                self.world.later(1.0, lambda: self._work(run_id, epoch, slice_, retry + 1))
-            raise
-        if answer.next == "wait":
-            self.world.later(answer.seconds, lambda: self._work(run_id, epoch, answer.slice, 0))
-
-
-class SimTimers:
-    """The park machine."""
-
-    def __init__(self, world: World, kinds: Any, expressions: Any) -> None:
-        self.world = world
-        self.kinds = kinds
-        self.expressions = expressions
-
-    def start(self, run_id: str, at: datetime) -> None:
-        """Has the run woken then."""
-        self.world.call("timers.start", lambda: self._enqueue(run_id, at), repeatable=True)
-
-    def _enqueue(self, run_id: str, at: datetime) -> None:
-        seconds = max((at - self.world.clock.now()).total_seconds(), 0.0)
-        self.world.later(seconds, lambda: self.world.process(self.kinds, self.expressions).wake_run(run_id))
-
-
-class SimCarriers:
-    """The asynchronous carry function."""
-
-    def __init__(self, world: World, kinds: Any, expressions: Any) -> None:
-        self.world = world
-        self.kinds = kinds
-        self.expressions = expressions
-
-    def start(self, run_id: str, path: str, attempt: int) -> None:
-        """Starts the attempt elsewhere."""
-        act = self._carry(run_id, path, attempt)
-        self.world.call("carriers.start", lambda: self.world.later(0.1, act), repeatable=True)
-
-    def _carry(self, run_id: str, path: str, attempt: int) -> Callable[[], None]:
-        return lambda: self.world.process(self.kinds, self.expressions).carry(run_id, path, attempt)
-
-
-class SimFanouts:
-    """The fan-out machine: a child burst for each item, and a wake at the end."""
-
-    def __init__(self, world: World, kinds: Any, expressions: Any) -> None:
-        self.world = world
-        self.kinds = kinds
-        self.expressions = expressions
-
-    def start(self, run_id: str, path: str, token: int, manifest: str, concurrency: int) -> None:
-        """Starts the map, once while it runs."""
-        self.world.call("fanouts.start", lambda: self._enqueue(run_id, path, token, manifest), repeatable=True)
-
-    def stop(self, run_id: str, token: int) -> None:
-        """Items ask by themselves whether their map is still waited for."""
-
-    def _enqueue(self, run_id: str, path: str, token: int, manifest: str) -> None:
-        if self.world.mapping.get((run_id, token), 0):
-            return
-        items = json.loads(self.world.stores["blobs"].get(manifest))
-        self.world.mapping[run_id, token] = len(items)
-        for index, item in enumerate(items):
-            self.world.later(0.1, partial(self._item, run_id, path, token, index, item, 0, 0))
-
-    def _item(self, run_id: str, path: str, token: int, index: int, item: Any, slice_: int, retry: int) -> None:
-        invocation = f"i{self.world.random.getrandbits(32):08x}"
-        again = partial(self._item, run_id, path, token, index, item)
-        try:
-            services = self.world.process(self.kinds, self.expressions)
-            answer = services.advance_item(run_id, path, token, index, item, slice_, retry, invocation)
-        except (ProcessDied, PortFailed):
-            if retry < 2 and self.world.random.random() < 0.7:
-                self.world.later(1.0, lambda: again(slice_, retry + 1))
-            else:
-                self._ended(run_id, token)
-            raise
-        if answer.next == "wait":
-            self.world.later(answer.seconds, lambda: again(answer.slice, 0))
-        else:
-            self._ended(run_id, token)
-
-    def _ended(self, run_id: str, token: int) -> None:
-        self.world.mapping[run_id, token] -= 1
-        if not self.world.mapping[run_id, token]:
-            self.world.later(0.1, lambda: self.world.process(self.kinds, self.expressions).wake_run(run_id))
-
-
-class SimPool:
-    """Attempts beside each other in virtual time: each ends after the seconds its kind says."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.under_way: list[tuple[datetime, int, str, Any]] = []
-
-    def submit(self, key: str, work: Callable[[], Any]) -> None:
-        """Enacts at once; its outcome is heard when its time has passed."""
-        outcome = work()
-        seconds = self.world.random.choice((0.0, 0.3, 2.0, 9.0))
-        self.world.sequence += 1
-        ends = self.world.clock.now() + timedelta(seconds=seconds)
-        heapq.heappush(self.under_way, (ends, self.world.sequence, key, outcome))
-
-    def wait(self, seconds: float) -> list[tuple[str, object]]:
-        """Lets time pass, and others act in it, until the first ends."""
-        limit = self.world.clock.now() + timedelta(seconds=seconds)
-        until = min(limit, self.under_way[0][0]) if self.under_way else limit
-        while self.world.nesting < MAX_NESTING and self.world.run_next(until=until):
-            pass
-        self.world.clock.advance_to(until)
-        ended = []
-        while self.under_way and self.under_way[0][0] <= self.world.clock.now():
-            _, _, key, outcome = heapq.heappop(self.under_way)
-            ended.append((key, outcome))
-        return ended
-
-    @property
-    def free(self) -> int:
-        """A small pool meets its bound in small histories."""
-        return 4 - len(self.under_way)
-
-    def close(self) -> None:
-        """Nothing is left running: attempts end with their slice."""
-
-
-class _Silent:
-    def start(self, *args: Any) -> None:
-        """Starts nothing."""
-
-
-def _silent(world: World) -> dict[str, Any]:
-    return {
-        "bursts": _Silent(),
-        "timers": _Silent(),
-        "carriers": _Silent(),
-        "fanouts": _Silent(),
-        "pool": lambda: SimPool(world),
-    }

@@ -16,14 +16,20 @@ from quintet.adapters.jwt import Jwt
 from quintet.adapters.memory import (
     ManualClock,
     MemoryBlobs,
+    MemoryDependencies,
+    MemoryGroups,
     MemoryJobs,
     MemoryKeys,
     MemoryLogs,
+    MemoryProjects,
+    MemoryRecords,
     MemoryRuns,
     MemoryVault,
     SeededIds,
 )
+from quintet.adapters.memory.events import MemorySubscriptions
 from quintet.adapters.memory.signing import MemorySigningSecrets
+from quintet.adapters.memory.webhooks import MemoryDeliveries
 from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
 from quintet.dialects.automations.app import build
@@ -113,7 +119,8 @@ class Desk:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.bursts, self.timers, self.runner = Bursts(), Timers(), Runner()
-        self.keys, self.logs, self.blobs = MemoryKeys(), MemoryLogs(), MemoryBlobs()
+        projects = MemoryProjects()
+        self.keys, self.logs, self.blobs = MemoryKeys(projects), MemoryLogs(), MemoryBlobs()
         ids = SeededIds(1, self.clock)
         jobs = MemoryJobs()
         expressions = JsonataExpressions()
@@ -121,8 +128,16 @@ class Desk:
             clock=self.clock,
             ids=ids,
             jobs=jobs,
+            group_store=MemoryGroups(),
             runs=MemoryRuns(),
+            records=MemoryRecords(),
             keys=self.keys,
+            project_store=projects,
+            dependency_store=MemoryDependencies(),
+            subscriptions=MemorySubscriptions(),
+            signing_secrets=MemorySigningSecrets(),
+            deliveries=MemoryDeliveries(),
+            delivery_queue=SimpleNamespace(put=lambda *_: None),
             logs=self.logs,
             blobs=self.blobs,
             vault=MemoryVault(),

@@ -147,3 +147,52 @@ def test_what_is_sent_is_logged_without_a_look_at_what_is_there(queue: dict[str,
         state.apply(record)
     (messages,) = state.messages.values()
     assert [message["body"] for message in messages.values()] == ["b", "c"]
+
+
+def restart(log: list[Any], monkeypatch: pytest.MonkeyPatch, port: str) -> State:
+    """The state that the log's records add up to, put into an emulator at another port, where the stack's queue is known already."""
+    state = State()
+    for record in log:
+        state.apply(record)
+    (queue,) = sqs._queues.all_values()
+    queue["messages"] = []  # as the record of the deployment has it
+    monkeypatch.setattr(sqs, "DEFAULT_PORT", port)
+    wal_sqs.install(state)
+    return state
+
+
+def test_a_queue_is_one_queue_after_every_restart(queue: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address changes with the port; what was sent to it, under whichever address, is what its function takes, once."""
+    address = queue["url"]
+    log: list[Any] = []
+    first = wal_sqs.Sqs(log.append)
+    ask("SendMessage", MessageBody="a")
+    ask("SendMessage", MessageBody="b")
+    first.queues()
+    for port, body in (("1111", "c"), ("2222", "d")):
+        restart(log, monkeypatch, port)
+        assert len(sqs._queues.all_items()) == 1
+        (taken,) = sqs._receive_messages_for_esm(sqs._queue_url(NAME), 1)
+        sqs._delete_messages_for_esm(sqs._queue_url(NAME), {taken["receipt_handle"]})
+        log_now: list[Any] = []
+        again = wal_sqs.Sqs(log_now.append)
+        again.queues()
+        log[:] = log_now
+        asyncio.run(sqs._dispatch("SendMessage", {"QueueUrl": address, "MessageBody": body}, ""))
+        again.end("SendMessage")
+        log[:] = log_now
+    state = restart(log, monkeypatch, "3333")
+    assert [len(messages) for messages in state.messages.values()] == [2]
+    assert [one["body"] for one in sqs._receive_messages_for_esm(sqs._queue_url(NAME), 10)] == ["c", "d"]
+
+
+def test_logs_that_name_queues_by_address_are_read(queue: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of before: its messages are there, and the deployment's own description where the log has none."""
+    ask("SendMessage", MessageBody="a")
+    message = dict(queue["messages"][0])
+    restart(
+        [["q", "000000000000 us-east-1 http://localhost:9/000000000000/later", None, [message], []]],
+        monkeypatch,
+        "1111",
+    )
+    assert [one["body"] for one in sqs._receive_messages_for_esm(sqs._queue_url(NAME), 10)] == ["a"]

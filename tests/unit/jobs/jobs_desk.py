@@ -56,7 +56,7 @@ class Starts:
     def start_many(self, bursts: Sequence[tuple[str, int]]) -> None:
         self.started += bursts
 
-    def send(self, *what: Any) -> None:
+    def put(self, *what: Any) -> None:
         self.started.append(what)
 
 
@@ -146,7 +146,8 @@ class Desk:
         self.clock = ManualClock()
         self.endpoints, self.guard = Endpoints(self.clock), Guard()
         self.bursts, self.timers = Starts(), Starts()
-        self.keys, self.vault = MemoryKeys(), MemoryVault()
+        projects = MemoryProjects()
+        self.keys, self.vault = MemoryKeys(projects), MemoryVault()
         signing, blobs = MemorySigningSecrets(), MemoryBlobs()
         expressions, subscriptions = JsonataExpressions(), MemorySubscriptions()
         kinds = step_kinds(
@@ -155,7 +156,7 @@ class Desk:
                 http=self.endpoints,
                 functions=SimpleNamespace(),
                 blobs=blobs,
-                start_child=lambda *args: self.services.start_child(*args),
+                start_child=self._start_child,
                 vault=self.vault,
                 run_tokens=RunTokens(signing, self.vault, Jwt()),
                 signatures=StandardSignatures(),
@@ -171,7 +172,7 @@ class Desk:
             runs=MemoryRuns(),
             records=MemoryRecords(),
             keys=self.keys,
-            project_store=MemoryProjects(),
+            project_store=projects,
             dependency_store=MemoryDependencies(),
             subscriptions=subscriptions,
             logs=MemoryLogs(),
@@ -191,6 +192,9 @@ class Desk:
         self._carried: list[tuple[Any, ...]] = []
         self.api = build(lambda: self.services)
         self.add_key(ADMIN, "admin")
+
+    def _start_child(self, *what: Any) -> str:
+        return self.services.start_child(*what)
 
     def _carry(self, *what: Any) -> None:
         self._carried.append(what)

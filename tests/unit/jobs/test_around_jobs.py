@@ -22,7 +22,10 @@ def test_a_dependency_is_made_listed_and_deleted(desk: Desk) -> None:
     }
     assert desk.post(f"/jobs/{down}/dependencies", {"depends_on_job_id": up}).json == edge
     assert desk.get(f"/jobs/{down}/dependencies").json == [edge]
-    assert desk.get("/jobs/down/dependencies?project_id=default&envelope=true").json == {"data": [edge], "has_more": False}
+    assert desk.get("/jobs/down/dependencies?project_id=default&envelope=true").json == {
+        "data": [edge],
+        "has_more": False,
+    }
     assert desk.get(f"/jobs/{up}/dependencies").json == []
     for _ in range(2):
         done = desk.delete(f"/jobs/{down}/dependencies/{edge['id']}")

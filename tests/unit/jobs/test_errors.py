@@ -42,6 +42,7 @@ def told(error: Exception) -> tuple[int, dict[str, Any], dict[str, Any]]:
     answer = JobErrors()(error)
     REQUEST.reset(token)
     assert answer is not None
+    assert answer.headers.pop("Content-Type") == "application/json"
     return answer.status_code, json.loads(str(answer.body)), dict(answer.headers)
 
 
@@ -120,11 +121,20 @@ def path_of(rule: str) -> str:
 
 def held_without(scope: str) -> list[str]:
     """Every scope but this one and those that include it."""
-    every = ["jobs:read", "jobs:write", "jobs:trigger", "runs:read", "runs:write", "api-keys:manage", "projects:read", "projects:write"]
+    every = [
+        "jobs:read",
+        "jobs:write",
+        "jobs:trigger",
+        "runs:read",
+        "runs:write",
+        "api-keys:manage",
+        "projects:read",
+        "projects:write",
+    ]
     return [one for one in every if one != scope]
 
 
-@pytest.mark.parametrize(("method", "rule", "scope"), ROUTES, ids=lambda part: str(part))
+@pytest.mark.parametrize(("method", "rule", "scope"), ROUTES, ids=str)
 def test_every_route_asks_for_a_key_and_its_scope(desk: Desk, method: str, rule: str, scope: str) -> None:
     """401 without a key or with a bad one, before anything else is looked at; 403 names the scope that is missing."""
     for key in (None, "unknown"):

@@ -33,7 +33,11 @@ def test_an_array_gets_an_array(desk: Desk) -> None:
         ({"name": "b", "endpoint_url": "https://internal"}, 400, "[1].endpoint_url"),
         ({"name": "b", "endpoint_url": URL, "slug": "taken"}, 409, "[1]"),
         ({"name": "b", "endpoint_url": URL, "project_id": "elsewhere"}, 404, ""),
-        ({"name": "b", "tasks": [{"step_ref": "a", "endpoint": URL, "condition": "1 +"}]}, 400, "[1].tasks[0].condition"),
+        (
+            {"name": "b", "tasks": [{"step_ref": "a", "endpoint": URL, "condition": "1 +"}]},
+            400,
+            "[1].tasks[0].condition",
+        ),
         (7, 400, "[1]"),
     ],
 )

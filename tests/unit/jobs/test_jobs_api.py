@@ -56,7 +56,13 @@ def test_a_job_is_shown_as_it_was_written(desk: Desk) -> None:
     assert str(UUID(made.pop("id")))
     assert made.pop("version_id").startswith("ver_")
     at = "2026-01-01T00:00:00.000Z"
-    assert made == {"project_id": "default", "version": 1, "created_by": "secret-of-admin", "created_at": at, "updated_at": at}
+    assert made == {
+        "project_id": "default",
+        "version": 1,
+        "created_by": "secret-of-admin",
+        "created_at": at,
+        "updated_at": at,
+    }
     whole = desk.get("/jobs").json[0]
     shown = desk.get(f"/jobs/{whole['id']}").json
     assert shown == {**whole, "result_schema": FULL["result_schema"]}
@@ -87,7 +93,9 @@ def test_null_is_the_same_as_nothing_said(desk: Desk) -> None:
     shown = desk.job("a", **dict.fromkeys(set(FULL) - {"name", "endpoint_url"}))
     again = desk.job("a")
     different = {"id", "slug", "version_id"}
-    assert {k: v for k, v in shown.items() if k not in different} == {k: v for k, v in again.items() if k not in different}
+    assert {k: v for k, v in shown.items() if k not in different} == {
+        k: v for k, v in again.items() if k not in different
+    }
 
 
 def test_a_slug_is_made_free_unless_it_was_asked_for(desk: Desk) -> None:
@@ -200,7 +208,12 @@ def test_a_copy_is_a_new_job_with_the_same_definition(desk: Desk) -> None:
     made = desk.job(**FULL, webhook_secret="a secret of mine")
     desk.patch(f"/jobs/{made['id']}", {"enabled": False})
     copy = desk.post(f"/jobs/{made['id']}/clone").json
-    assert (copy["name"], copy["slug"], copy["version"], copy["enabled"]) == ("Nightly Büro copy", "nightly-copy", 1, False)
+    assert (copy["name"], copy["slug"], copy["version"], copy["enabled"]) == (
+        "Nightly Büro copy",
+        "nightly-copy",
+        1,
+        False,
+    )
     own = {"id", "name", "slug", "version_id", "enabled", "created_at", "updated_at"}
     assert {k: v for k, v in copy.items() if k not in own} == {k: v for k, v in made.items() if k not in own}
     named = desk.post(f"/jobs/{made['id']}/clone", {"name": "n", "slug": "s"}).json
@@ -214,7 +227,9 @@ def test_a_copy_is_a_new_job_with_the_same_definition(desk: Desk) -> None:
 
 def test_jobs_of_other_apis_can_be_read_but_not_changed(desk: Desk) -> None:
     """With what this API has words for."""
-    made = desk.post("/workflows", {"name": "w", "steps": [{"step_ref": "a", "step_type": "sleep", "duration_secs": 1}]})
+    made = desk.post(
+        "/workflows", {"name": "w", "steps": [{"step_ref": "a", "step_type": "sleep", "duration_secs": 1}]}
+    )
     job_id = made.json["id"]
     shown = desk.get(f"/jobs/{job_id}").json
     assert (shown["name"], shown["endpoint_url"], shown["version"]) == ("w", "", 1)

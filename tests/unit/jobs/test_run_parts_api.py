@@ -98,7 +98,10 @@ def test_steps_of_a_dag(desk: Desk) -> None:
     assert steps[1]["waiting_for"] == "input"
     assert "started_at" not in steps[2]
     assert [one["id"] for one in desk.get(f"/runs/{run['id']}/steps").json] == [one["id"] for one in steps]
-    assert [[one["step_ref"] for one in page] for page in pages(desk, f"/runs/{run['id']}/steps", 2)] == [["a", "ok"], ["z"]]
+    assert [[one["step_ref"] for one in page] for page in pages(desk, f"/runs/{run['id']}/steps", 2)] == [
+        ["a", "ok"],
+        ["z"],
+    ]
     whole = desk.get(f"/runs/{run['id']}").json
     assert (whole["status"], whole["attempt"], "execution_trace" in whole) == ("waiting", 1, False)
 
@@ -142,7 +145,12 @@ def test_children_are_what_was_spawned_and_called(desk: Desk) -> None:
     desk.endpoints.replies[URL] = [(202, None)]
     run = desk.trigger(desk.job(tasks=tasks)["id"])
     desk.drive()
-    spawned = desk.send("POST", f"/sdk/v1/runs/{run['id']}/spawn", {"job_id": child["id"], "payload": 7, "priority": 2}, key=run["run_token"])
+    spawned = desk.send(
+        "POST",
+        f"/sdk/v1/runs/{run['id']}/spawn",
+        {"job_id": child["id"], "payload": 7, "priority": 2},
+        key=run["run_token"],
+    )
     assert spawned.status == 201, spawned.text
     children = desk.get(f"/runs/{run['id']}/children").json
     assert [(one["triggered_by"], one["parent_run_id"], one["job_id"]) for one in children] == [
@@ -173,7 +181,9 @@ def test_outputs_and_checkpoints(desk: Desk) -> None:
     assert [(one["output_key"], one.get("value")) for one in outputs] == [("a", {"x": None}), ("b", 2), ("c", None)]
     assert outputs[2]["value_url"].startswith("memory:payloads/")
     checkpoints = desk.get(f"/runs/{run['id']}/checkpoints").json
-    assert [(one["id"], one["source"], one["state"]["n"]) for one in checkpoints] == [(made[n], "loop", n) for n in range(3)]
+    assert [(one["id"], one["source"], one["state"]["n"]) for one in checkpoints] == [
+        (made[n], "loop", n) for n in range(3)
+    ]
     for name, whole in (("outputs", outputs), ("checkpoints", checkpoints)):
         assert [one for page in pages(desk, f"/runs/{run['id']}/{name}", 1) for one in page] == whole
 

@@ -6,6 +6,10 @@ from uuid import uuid4
 import pytest
 from jobs_desk import URL, Desk
 
+from quintet.domain.definition import Plan, StepDef
+from quintet.domain.run import Trigger
+from quintet.web.api import Routes
+
 
 def listed(desk: Desk, **query: Any) -> list[str]:
     """The ids of the runs that a list answers."""
@@ -26,11 +30,53 @@ def test_a_completed_run_has_its_payload_and_result(desk: Desk) -> None:
     desk.endpoints.replies[URL] = [(200, {"sum": 3, "rest": None})]
     run = ended(desk, desk.job(), payload={"a": 1, "b": None})
     whole = desk.get(f"/runs/{run['id']}").json
-    assert (whole["status"], whole["payload"], whole["result"]) == ("completed", {"a": 1, "b": None}, {"sum": 3, "rest": None})
+    assert (whole["status"], whole["payload"], whole["result"]) == (
+        "completed",
+        {"a": 1, "b": None},
+        {"sum": 3, "rest": None},
+    )
     assert whole["execution_trace"]["queue_wait_ms"] == 0
     assert all(isinstance(value, int) for value in whole["execution_trace"].values())
     only_whole = {"payload", "result", "execution_trace"}
     assert desk.get("/runs").json == [{name: value for name, value in whole.items() if name not in only_whole}]
+
+
+def test_a_run_of_another_api_reads_well(desk: Desk) -> None:
+    """Its result is that of its last steps, its attempts the most of any step; it can be triggered here too."""
+    steps = (
+        StepDef("a", "set", config={"values": {"x": 1}}),
+        StepDef("b", "set", depends_on=("a",), config={"values": {"y": 2}}),
+        StepDef("c", "set", depends_on=("a",), config={"values": {"z": 3}}),
+    )
+    job = desk.services.define.define("default", "automations", "Other", Plan(steps), {"dialect": "automations"})
+    theirs = desk.services.trigger_run(job, input={"n": 1}, trigger=Trigger("webhook", "webhook", "msg"))
+    ours = desk.trigger(job.id, payload={"n": 2}, tags={"env": "x"})
+    desk.drive()
+    run = desk.get(f"/runs/{theirs.id}").json
+    assert (run["status"], run["triggered_by"], run["attempt"], run["payload"]) == ("completed", "webhook", 1, {"n": 1})
+    assert run["result"] == {"b": {"y": 2}, "c": {"z": 3}}
+    assert "execution_trace" not in run
+    assert [one["step_ref"] for one in desk.get(f"/runs/{theirs.id}/attempts").json] == ["a", "b", "c"]
+    assert desk.get(f"/runs/{ours['id']}").json["tags"] == {"env": "x"}
+    assert listed(desk) == listed(desk, job_id=job.id) == [ours["id"], theirs.id]
+
+
+@pytest.mark.parametrize(
+    ("type_", "word"),
+    [
+        ("manual", "manual"),
+        ("schedule", "cron"),
+        ("event", "workflow"),
+        ("webhook", "webhook"),
+        ("job_completion", "job_completion"),
+    ],
+)
+def test_what_started_a_run_has_this_apis_words(desk: Desk, type_: str, word: str) -> None:
+    """In the run, and in the filter."""
+    job = desk.services.jobs.get("default", desk.job()["id"])
+    run = desk.services.trigger_run(job, trigger=Trigger(type_, "api"))
+    assert desk.get(f"/runs/{run.id}").json["triggered_by"] == word
+    assert listed(desk, triggered_by=word) == [run.id]
 
 
 def test_a_large_result_is_linked(desk: Desk) -> None:
@@ -102,7 +148,13 @@ def test_lists_go_on_by_cursor(desk: Desk) -> None:
     """Every run once, over pages of any size, with the headers of all lists; the envelope has the same."""
     job = desk.job()
     runs = [desk.trigger(job["id"], tags={"odd": str(n % 2)})["id"] for n in range(7)][::-1]
-    for query in ({}, {"job_id": job["id"]}, {"tag_key": "odd", "tag_value": "1"}, {"tag_key": "odd"}, {"status": "executing"}):
+    for query in (
+        {},
+        {"job_id": job["id"]},
+        {"tag_key": "odd", "tag_value": "1"},
+        {"tag_key": "odd"},
+        {"status": "executing"},
+    ):
         found: list[str] = []
         cursor: str | None = None
         while True:
@@ -142,7 +194,13 @@ def test_cancel_is_final(desk: Desk) -> None:
 def test_replay_is_a_new_run_of_the_same(desk: Desk) -> None:
     """Payload, tags, metadata and overrides are taken along; it says what it continues; 409 while the first is under way."""
     job = desk.job()
-    body = {"payload": {"n": 1}, "tags": {"a": "b"}, "metadata": {"c": "d"}, "timeout_secs_override": 7, "idempotency_key": "k"}
+    body = {
+        "payload": {"n": 1},
+        "tags": {"a": "b"},
+        "metadata": {"c": "d"},
+        "timeout_secs_override": 7,
+        "idempotency_key": "k",
+    }
     run = desk.trigger(job["id"], **body)
     assert desk.post(f"/runs/{run['id']}/replay").status == 409
     desk.drive()
@@ -166,7 +224,11 @@ def test_a_delayed_run_gets_another_time(desk: Desk) -> None:
     run = desk.trigger(job["id"], scheduled_at="2026-01-01T01:00:00Z")
     where = f"/runs/{run['id']}/reschedule"
     moved = desk.post(where, {"scheduled_at": "2026-01-01T02:00:00Z"})
-    assert (moved.status, moved.json["scheduled_at"], moved.json["status"]) == (200, "2026-01-01T02:00:00.000Z", "delayed")
+    assert (moved.status, moved.json["scheduled_at"], moved.json["status"]) == (
+        200,
+        "2026-01-01T02:00:00.000Z",
+        "delayed",
+    )
     for bad in ({}, {"scheduled_at": "soon"}, {"scheduled_at": "2028-01-01T00:00:00Z"}, None):
         assert desk.post(where, bad).status == 400
     desk.pass_time(3700)
@@ -181,15 +243,14 @@ def test_a_paused_run_waits_to_be_resumed(desk: Desk) -> None:
     """409 for what can't be paused, or isn't."""
     job = desk.job(max_attempts=2)
     desk.endpoints.replies[URL] = [(503, None), (200, 1)]
-    run = ended(desk, job)
+    run = ended(desk, job, retry_initial_delay_secs=100)
     assert desk.post(f"/runs/{run['id']}/resume").status == 409
     assert desk.post(f"/runs/{run['id']}/pause").json["status"] == "paused"
     assert desk.post(f"/runs/{run['id']}/pause").status == 409
-    desk.pass_time(60)
+    desk.pass_time(200)
     assert len(desk.endpoints.calls) == 1
     assert desk.post(f"/runs/{run['id']}/resume").json["status"] == "executing"
     desk.drive()
-    desk.pass_time(60)
     assert desk.get(f"/runs/{run['id']}").json["status"] == "completed"
     assert desk.post(f"/runs/{run['id']}/pause").status == 409
 
@@ -213,6 +274,28 @@ def test_many_are_canceled_each_with_its_answer(desk: Desk) -> None:
     assert (answer.json["total"], answer.json["canceled"]) == (5, 1)
 
 
+def test_what_no_time_is_left_for_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function's time ends before the list does: the rest may be asked for again."""
+    job = desk.job()
+    runs = [desk.trigger(job["id"])["id"] for _ in range(4)]
+    left = iter([20.0, 10.0, 4.9, 4.8])
+    monkeypatch.setattr(Routes, "remaining_seconds", property(lambda _: next(left)))
+    answer = desk.post("/runs/bulk-cancel", {"run_ids": runs}).json
+    assert [one.get("status") or one["error"]["code"] for one in answer["results"]] == [
+        *["service_unavailable"] * 2,
+        *["canceled"] * 2,
+    ]
+    assert answer["canceled"] == 2
+
+
+def test_many_that_wait_for_one_place_are_canceled_before_it_is_given_up(desk: Desk) -> None:
+    """None of them starts on the way."""
+    job = desk.job(max_concurrency=1)
+    runs = [desk.trigger(job["id"])["id"] for _ in range(5)]
+    assert desk.post("/runs/bulk-cancel", {"run_ids": runs}).json["canceled"] == 5
+    assert ["started_at" in desk.get(f"/runs/{run}").json for run in runs] == [True, False, False, False, False]
+
+
 def test_many_are_replayed_each_with_its_answer(desk: Desk) -> None:
     """The new run's id beside the old one's."""
     job = desk.job()
@@ -226,7 +309,9 @@ def test_many_are_replayed_each_with_its_answer(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", ["bulk-cancel", "bulk-replay"])
-@pytest.mark.parametrize("body", [None, {}, {"run_ids": []}, {"run_ids": ["x"] * 101}, {"run_ids": [1]}, {"ids": ["x"]}])
+@pytest.mark.parametrize(
+    "body", [None, {}, {"run_ids": []}, {"run_ids": ["x"] * 101}, {"run_ids": [1]}, {"ids": ["x"]}]
+)
 def test_bad_bulk_bodies_are_refused(desk: Desk, path: str, body: Any) -> None:
     """400."""
     assert desk.post(f"/runs/{path}", body).status == 400

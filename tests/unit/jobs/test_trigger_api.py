@@ -45,11 +45,13 @@ def test_a_trigger_answers_the_run_and_its_token(desk: Desk) -> None:
     assert run["job_version_id"] == job["version_id"]
     assert not {"result", "error", "finished_at", "batch_id", "scheduled_at"} & set(run)
     assert (run["idempotency_hit"], answer.headers["x-run-token"]) == (False, run["run_token"])
-    assert desk.send("GET", f"/sdk/v1/runs/{run['id']}/payload", key=run["run_token"]).json == {"payload": asked["payload"]}
-    kept = desk.get(f"/runs/{run['id']}").json
-    assert kept == {name: value for name, value in run.items() if name not in ("payload_hash", "run_token", "idempotency_hit")} | {
-        "heartbeat_at": kept["heartbeat_at"]
+    assert desk.send("GET", f"/sdk/v1/runs/{run['id']}/payload", key=run["run_token"]).json == {
+        "payload": asked["payload"]
     }
+    kept = desk.get(f"/runs/{run['id']}").json
+    assert kept == {
+        name: value for name, value in run.items() if name not in ("payload_hash", "run_token", "idempotency_hit")
+    } | {"heartbeat_at": kept["heartbeat_at"]}
 
 
 def test_a_trigger_needs_no_body(desk: Desk) -> None:
@@ -173,7 +175,12 @@ def test_a_body_above_one_mebibyte_is_too_large(desk: Desk) -> None:
 def test_a_dry_run_says_what_would_be_and_starts_nothing(desk: Desk) -> None:
     """200 with the job, the payload and its hash, times and warnings; not even a rate is used up."""
     job = desk.job(rate_limit_max=1, rate_limit_window_secs=60, run_ttl_secs=30)
-    body = {"payload": {"b": 1, "a": 2}, "scheduled_at": "2026-01-01T01:00:00+01:00", "dry_run": True, "idempotency_key": "k"}
+    body = {
+        "payload": {"b": 1, "a": 2},
+        "scheduled_at": "2026-01-01T01:00:00+01:00",
+        "dry_run": True,
+        "idempotency_key": "k",
+    }
     first, second = trigger(desk, job, body), trigger(desk, job, body)
     assert first.status == second.status == 200
     assert first.json["job"] == desk.get(f"/jobs/{job['id']}").json
@@ -266,7 +273,9 @@ def test_batched_triggers_become_one_run(desk: Desk) -> None:
     """202; the run gets all payloads."""
     job = desk.job(batch_window_secs=10)
     answers = [trigger(desk, job, {"payload": n}) for n in range(3)]
-    assert {(one.status, one.json["batched"], one.json["id"]) for one in answers} == {(202, True, answers[0].json["id"])}
+    assert {(one.status, one.json["batched"], one.json["id"]) for one in answers} == {
+        (202, True, answers[0].json["id"])
+    }
     desk.pass_time(11)
     run = desk.get(f"/runs/{answers[0].json['id']}").json
     assert (run["status"], run["triggered_by"], run["payload"]) == ("completed", "batch", {"items": [0, 1, 2]})
@@ -316,7 +325,11 @@ def test_an_upload_is_its_jobs_alone_and_must_be_json(desk: Desk) -> None:
     """Another job's reference, no JSON, nothing there, and a payload beside it are 400."""
     job, other = desk.job(), desk.job("b")
     good, bad = upload(desk, job, b"[1]"), upload(desk, job, b"[1")
-    for to, body in ((other, {"payload_ref": good}), (job, {"payload_ref": bad}), (job, {"payload_ref": good, "payload": 1})):
+    for to, body in (
+        (other, {"payload_ref": good}),
+        (job, {"payload_ref": bad}),
+        (job, {"payload_ref": good, "payload": 1}),
+    ):
         answer = trigger(desk, to, body)
         assert (answer.status, answer.fields) == (400, {"payload_ref"})
     assert trigger(desk, job, {"payload_ref": good}).status == 201

@@ -48,9 +48,19 @@ def test_a_workflow_runs_through_all_its_step_types(desk: Desk) -> None:
         GATE | {"fields": {"amount": {"type": "integer", "required": True}}},
         {"step_ref": "no", "endpoint": PAY, "depends_on": ["gate"], "condition": "steps.gate.fields.amount > 100"},
         {"step_ref": "nap", "step_type": "sleep", "duration_secs": 90, "depends_on": ["gate"]},
-        {"step_ref": "job", "job_id": job, "depends_on": ["nap"], "payload": {"amount": "{% steps.gate.fields.amount %}"}},
+        {
+            "step_ref": "job",
+            "job_id": job,
+            "depends_on": ["nap"],
+            "payload": {"amount": "{% steps.gate.fields.amount %}"},
+        },
         {"step_ref": "sub", "step_type": "sub_workflow", "workflow_id": inner, "depends_on": ["job"]},
-        {"step_ref": "event", "step_type": "wait_for_event", "event_key": "order-{% input.id %}", "depends_on": ["sub"]},
+        {
+            "step_ref": "event",
+            "step_type": "wait_for_event",
+            "event_key": "order-{% input.id %}",
+            "depends_on": ["sub"],
+        },
         {"step_ref": "call", "endpoint": PAY, "depends_on": ["event", "no"], "payload": "{% steps.event %}"},
         payload={"id": 7},
     )
@@ -73,7 +83,11 @@ def test_a_workflow_runs_through_all_its_step_types(desk: Desk) -> None:
     }
     desk.drive()
     run = run_of(desk, run_id)
-    assert (run["status"], run["output"], run["step_counts"]) == ("completed", {"ok": True}, {"completed": 6, "skipped": 1})
+    assert (run["status"], run["output"], run["step_counts"]) == (
+        "completed",
+        {"ok": True},
+        {"completed": 6, "skipped": 1},
+    )
     assert desk.endpoints.calls[-1].body == b'{"paid":true}'
     assert desk.get(f"/runs/{run_id}").json["status"] == "completed"
 
@@ -108,7 +122,10 @@ def test_runs_are_listed_by_workflow_and_status(desk: Desk) -> None:
     assert {one["id"] for one in desk.get("/workflow-runs").json} >= {outer, again, child}
     assert len(desk.get("/workflow-runs").json) == 4
     assert {one["workflow_id"] for one in desk.get(f"/workflow-runs?workflow_id={inner}").json} == {inner}
-    assert [one["id"] for one in desk.get(f"/workflow-runs?workflow_id={run_of(desk, outer)['workflow_id']}&status=failed").json] == [outer]
+    assert [
+        one["id"]
+        for one in desk.get(f"/workflow-runs?workflow_id={run_of(desk, outer)['workflow_id']}&status=failed").json
+    ] == [outer]
     assert run_of(desk, again)["continuation_of"] == outer
     page = desk.get("/workflow-runs?limit=3&envelope=true").json
     assert page["has_more"] is True
@@ -123,7 +140,9 @@ def test_a_step_is_skipped_by_hand(desk: Desk) -> None:
     steps = steps_of(desk, run_id)
     assert (steps["gate"]["skip_reason"], steps["call"]["skip_reason"]) == ("by_hand", "upstream_skipped")
     assert run_of(desk, run_id)["status"] == "completed"
-    (entry,) = [one for one in desk.get(f"/workflow-runs/{run_id}/timeline").json if one["summary"].startswith("skipped by")]
+    (entry,) = [
+        one for one in desk.get(f"/workflow-runs/{run_id}/timeline").json if one["summary"].startswith("skipped by")
+    ]
     assert (entry["summary"], entry["by"]) == ("skipped by hand: holiday", run_of(desk, run_id)["created_by"])
 
 
@@ -149,7 +168,13 @@ def test_a_rejection_fails_the_step(desk: Desk) -> None:
 def test_a_resting_step_is_retried_at_once(desk: Desk) -> None:
     """Its policy would have let it rest for minutes; a step that does not rest is refused."""
     desk.endpoints.replies[PAY] = [(500, None), (200, {"ok": 1})]
-    call = {"step_ref": "call", "endpoint": PAY, "max_attempts": 2, "retry_strategy": "fixed", "retry_initial_delay_secs": 600}
+    call = {
+        "step_ref": "call",
+        "endpoint": PAY,
+        "max_attempts": 2,
+        "retry_strategy": "fixed",
+        "retry_initial_delay_secs": 600,
+    }
     run_id = started(desk, call, GATE)
     step = steps_of(desk, run_id)["call"]
     assert (step["status"], step["waiting"]["reason"], step["attempt"]) == ("waiting", "retry", 1)
@@ -157,7 +182,9 @@ def test_a_resting_step_is_retried_at_once(desk: Desk) -> None:
     assert act(desk, run_id, "call", "retry") == 200
     step = steps_of(desk, run_id)["call"]
     assert (step["status"], step["attempt"], step["output"]) == ("completed", 2, {"ok": 1})
-    timeline = [one["summary"] for one in desk.get(f"/workflow-runs/{run_id}/timeline").json if one.get("step_ref") == "call"]
+    timeline = [
+        one["summary"] for one in desk.get(f"/workflow-runs/{run_id}/timeline").json if one.get("step_ref") == "call"
+    ]
     assert timeline[1].startswith("failed: HttpStatus")
     assert timeline[2:] == ["tried again at once", "started", "completed"]
 
@@ -194,7 +221,11 @@ def test_a_paused_run_begins_no_step_until_it_is_resumed(desk: Desk) -> None:
     assert desk.post(f"/workflow-runs/{run_id}/resume").status == 200
     desk.drive()
     assert run_of(desk, run_id)["status"] == "completed"
-    (entry,) = [one for one in desk.get(f"/workflow-runs/{run_id}/timeline").json if one["event"] == "run.resumed" and "by" in one]
+    (entry,) = [
+        one
+        for one in desk.get(f"/workflow-runs/{run_id}/timeline").json
+        if one["event"] == "run.resumed" and "by" in one
+    ]
     assert entry["duration_secs"] == 60
 
 

@@ -121,7 +121,10 @@ FAULTS: list[tuple[list[dict[str, Any]], str]] = [
     ([{"step_ref": "a", "step_type": "sub_workflow", "workflow_id": "nothing"}], "steps[0].workflow_id"),
     ([{"step_ref": "a", "step_type": "wait_for_event"}], "steps[0].event_key"),
     ([{"step_ref": "a", "step_type": "sleep"}], "steps[0].duration_secs"),
-    ([{"step_ref": "a", "step_type": "sleep", "duration_secs": 1, "until": "2026-01-01T00:00:00Z"}], "steps[0].duration_secs"),
+    (
+        [{"step_ref": "a", "step_type": "sleep", "duration_secs": 1, "until": "2026-01-01T00:00:00Z"}],
+        "steps[0].duration_secs",
+    ),
     ([{"step_ref": "a", "step_type": "sleep", "until": "tomorrow"}], "steps[0].until"),
     ([{"step_ref": "a", "step_type": "sleep", "duration_secs": 1, "payload": {}}], "steps[0].payload"),
     ([{"step_ref": "a", "endpoint": "https://internal/x"}], "steps[0].endpoint"),
@@ -181,7 +184,11 @@ def test_a_plan_says_which_steps_run_at_once(desk: Desk) -> None:
     """Level by level, in whatever order they were written."""
     shown = made(desk, steps=DIAMOND)
     plan = desk.get(f"/workflows/{shown['id']}/plan").json
-    assert [[step["step_ref"] for step in level["steps"]] for level in plan["levels"]] == [["begin"], ["left", "right"], ["end"]]
+    assert [[step["step_ref"] for step in level["steps"]] for level in plan["levels"]] == [
+        ["begin"],
+        ["left", "right"],
+        ["end"],
+    ]
     assert (plan["total_steps"], plan["version"]) == (4, 1)
 
 
@@ -210,7 +217,12 @@ def test_a_graph_has_nodes_and_edges_and_a_picture(desk: Desk) -> None:
 
 def test_a_dry_run_says_what_a_payload_comes_to(desk: Desk) -> None:
     """Conditions on the payload are tried; what hangs on results can't be known; nothing is started."""
-    on_result = {"step_ref": "maybe", "endpoint": "https://example.com", "depends_on": ["begin"], "condition": "steps.begin.ok"}
+    on_result = {
+        "step_ref": "maybe",
+        "endpoint": "https://example.com",
+        "depends_on": ["begin"],
+        "condition": "steps.begin.ok",
+    }
     behind = {"step_ref": "behind", "endpoint": "https://example.com", "depends_on": ["maybe"]}
     after_left = {"step_ref": "after", "endpoint": "https://example.com", "depends_on": ["left"]}
     by_run = {"step_ref": "late", "endpoint": "https://example.com", "condition": "$now() > '2026'"}
@@ -228,7 +240,13 @@ def test_a_dry_run_says_what_a_payload_comes_to(desk: Desk) -> None:
         "after": "skipped",
     }
     more = desk.post(f"/workflows/{shown['id']}/dry-run", {"payload": {"n": 4}}).json
-    assert {step["step_ref"] for step in more["order"] if step["outcome"] == "runs"} == {"begin", "left", "right", "end", "after"}
+    assert {step["step_ref"] for step in more["order"] if step["outcome"] == "runs"} == {
+        "begin",
+        "left",
+        "right",
+        "end",
+        "after",
+    }
     assert desk.get("/workflow-runs").json == []
     assert desk.endpoints.calls == []
 

@@ -12,6 +12,7 @@ from quintet.domain.events import EventType
 from quintet.domain.run import VersionPolicy
 from quintet.domain.status import RunStatus, StepStatus
 from quintet.domain.terms import Terms
+from quintet.services.ports.http import HttpAnswer, HttpRequest
 
 
 def test_a_paused_run_begins_nothing_and_goes_on_when_resumed(engine: Stage) -> None:
@@ -187,3 +188,24 @@ def test_pauses_are_in_the_journal(engine: Stage) -> None:
     engine.services.hold.resume(PROJECT, run_id, "bob")
     told = engine.events(run_id, EventType.RUN_PAUSED, EventType.RUN_RESUMED)
     assert [event.data["by"] for event in told] == ["ann", "bob"]
+
+
+def test_a_canceled_run_stops_waiting_for_its_calls(engine: Stage) -> None:
+    """Whoever has the call in hand, burst or carrier, is told that nobody waits for it any more."""
+    told: dict[str, list[bool]] = {"inline": [], "carried": []}
+    for name, timeout in (("inline", 30.0), ("carried", 600.0)):
+
+        def answer(request: HttpRequest, name: str = name) -> HttpAnswer:
+            assert request.stopped is not None
+            told[name].append(request.stopped())
+            engine.take(10.0)
+            told[name].append(request.stopped())
+            return HttpAnswer(200, {}, b"", request.url, {})
+
+        engine.http.answer = answer
+        run_id = engine.trigger(engine.define(call("a", timeout=timeout)))
+        engine.later(5.0, lambda run_id=run_id: engine.services.cancel_run(PROJECT, run_id, "ann"))
+        engine.play()
+        assert engine.status(run_id) is RunStatus.CANCELED
+    assert told["carried"] == [False, True]
+    assert told["inline"][0] is False

@@ -507,3 +507,21 @@ def test_the_journal_keeps_where_an_attempts_time_went(engine: Stage) -> None:
     engine.services.report.complete(sent(engine), run_id)
     engine.play()
     assert engine.state(run_id).steps["call"].trace == waiting.data["trace"]
+
+
+def test_items_of_a_large_map_report_for_themselves(engine: Stage) -> None:
+    """Each is a run of its own, with its own tokens; its lines stand in the log of the map's run."""
+    each = step("each", kind="map", config={"items": "{% input %}", "max_concurrency": 100}, body=(work(),))
+    engine.http.on(url("call"), 202)
+    run_id = engine.trigger(engine.define(each), list(range(65)))
+    engine.play(1)
+    tokens = [engine.services.run_tokens.read(request.headers["X-Run-Token"]) for request in engine.http.calls]
+    assert len({token.run_id for token in tokens}) == 65
+    for number, token in enumerate(tokens):
+        engine.services.report.log(token, token.run_id, f"line {number}")
+        engine.services.report.complete(token, token.run_id, number)
+    engine.play()
+    assert engine.status(run_id) is RunStatus.COMPLETED
+    assert len(engine.result(run_id, "each")) == 65
+    lines = [line for line in engine.stores["logs"].read(run_id, None, 1000) if line.message.startswith("line")]
+    assert {line.path for line in lines} == {f"each[{number}].call" for number in range(65)}

@@ -114,6 +114,7 @@ class Desk:
             "log": lambda level, message: self.logged.append((level, message)),
             "results": results,
             "failure": (failures or {}).get,
+            "stopped": None,
         }
         return StepCall(**{name: given[name] for name in StepCall.__dataclass_fields__})
 

@@ -1,8 +1,8 @@
 """Queues that lose nothing when a function takes from them while others send, and that don't walk through what is kept back.
 
 Fault: requests change a queue's list of messages on one thread, event source mappings replace it on another, under a lock that only
-they take: a message sent in between is lost. Each look at a queue fills in and walks through all of its messages several times, 20 ms at
-10,000 that are kept back.
+they take: a message sent in between is lost. Each look at a queue fills in and walks through all of its messages several times, 12 ms at
+10,000 that are kept back (now 0.3).
 
 Repair: every action takes the lock. A look stops at the messages it takes, and messages past their retention are looked for once a minute.
 

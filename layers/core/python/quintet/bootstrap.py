@@ -9,7 +9,7 @@ from typing import Any
 from quintet.domain.errors import Conflict, Invalid
 from quintet.domain.job import Job
 from quintet.domain.run import Run, Trigger
-from quintet.domain.status import TERMINAL
+from quintet.domain.status import TERMINAL, RunStatus
 from quintet.services.admission import Admission
 from quintet.services.again import RetryRun
 from quintet.services.answer import AnswerStep
@@ -433,7 +433,17 @@ class Services:
     @cached_property
     def carry(self) -> Carry:
         """Carries one step."""
-        return Carry(self.journal, self.ids, self.attempts, self.settling, self.endings)
+        return Carry(
+            self.runs,
+            self.journal,
+            self.clock,
+            self.ids,
+            self.attempts,
+            self.settling,
+            self.endings,
+            self.advance,
+            self.bursts,
+        )
 
     @cached_property
     def answer_step(self) -> AnswerStep:
@@ -552,15 +562,17 @@ class Services:
     def _hold_back(self, run: Run) -> None:
         self.upstreams.wait_for(self.jobs.get(run.tenant, run.job_id), run.id)
 
-    def _release(self, run_id: str) -> None:
-        self.hold.release(run_id)
+    def _release(self, run_id: str) -> bool:
+        return self.hold.release(run_id)
 
     def _latest_end(self, project: str, job_id: str) -> Run | None:
         return next(iter(self.runs.browse(RunList(project, job_id, statuses=TERMINAL), 1).runs), None)
 
     def wake_run(self, run_id: str) -> None:
-        """Has a run looked at: a delayed or queued one is let in, a resting one gets a burst."""
-        self.endings.knock(run_id)
+        """Has a run looked at: a delayed or queued one is let in, one that waits to start too, a resting one gets a burst."""
+        run = self.endings.knock(run_id)
+        if run.status is RunStatus.WAITING and run.started_at is None:
+            self._hold_back(run)
 
     def cancel_run(self, project: str, run_id: str, by: str, reason: str | None = None) -> Run:
         """Cancels a project's run. Raises NotFound, Conflict when it has ended."""

@@ -32,7 +32,7 @@ class GuardedHttpClient:
 
     def send(self, request: HttpRequest) -> HttpAnswer:
         """The final answer, after at most five redirects. Raises HttpFault."""
-        deadline = Deadline(request.timeout)
+        deadline = Deadline(request.timeout, request.stopped)
         began = time.perf_counter()
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._exchange(request, deadline)

@@ -4,6 +4,8 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -11,15 +13,28 @@ from quintet.adapters.http_guard import AddressGuard
 from quintet.services.ports.http import HttpFault
 
 CONNECT_SECONDS = 10.0
+STOP_SECONDS = 1.0
+"""How often somebody who waits for an answer asks whether it is still wanted."""
 _LEAST = 0.001
 
 
 class Deadline:
-    """A moment by which a whole exchange must be over (monotonic seconds)."""
+    """A moment by which a whole exchange must be over (monotonic seconds), or sooner: as soon as it is `stopped`."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, stopped: Callable[[], bool] | None = None) -> None:
         self.at = time.monotonic() + seconds
         self.seconds = seconds
+        self._stopped = stopped
+        self._asked = time.monotonic()
+
+    def waits(self) -> Iterator[float]:
+        """Seconds to wait at most, again and again. Raises TimeoutError when none remain, HttpFault when the answer isn't wanted."""
+        while True:
+            if self._stopped is not None and time.monotonic() - self._asked >= STOP_SECONDS:
+                self._asked = time.monotonic()
+                if self._stopped():
+                    raise HttpFault("Canceled", "nobody waits for the answer any more", retryable=False)
+            yield self.left() if self._stopped is None else min(self.left(), STOP_SECONDS)
 
     def left(self) -> float:
         """Seconds that remain. Raises TimeoutError when there are none."""
@@ -36,8 +51,10 @@ class DeadlineSocket(socket.socket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         """Reads, within the deadline."""
-        if self.deadline:
-            self.settimeout(self.deadline.left())
+        for seconds in self.deadline.waits() if self.deadline else ():
+            self.settimeout(seconds)
+            with suppress(TimeoutError):
+                return super().recv_into(*args, **kwargs)
         return super().recv_into(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
@@ -54,8 +71,10 @@ class DeadlineTlsSocket(ssl.SSLSocket):
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         """Reads, within the deadline."""
-        if self.deadline:
-            self.settimeout(self.deadline.left())
+        for seconds in self.deadline.waits() if self.deadline else ():
+            self.settimeout(seconds)
+            with suppress(TimeoutError):
+                return super().recv_into(*args, **kwargs)
         return super().recv_into(*args, **kwargs)
 
     def send(self, *args: Any, **kwargs: Any) -> int:

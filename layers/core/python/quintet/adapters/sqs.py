@@ -15,7 +15,7 @@ LONGEST_DELAY = 900
 class SqsTimers:
     """Port Timers: moments of the next quarter of an hour are messages, farther ones executions of the park machine.
 
-    A message costs a fiftieth of an execution.
+    A message (sent, received, deleted) costs a sixtieth of an execution.
     """
 
     def __init__(self, queue_url: str, farther: StepFunctionsTimers, clock: Clock) -> None:

@@ -120,11 +120,13 @@ class Plan:
 
 def _overridden(step: StepDef, asked: Overrides) -> StepDef:
     given: dict[str, Any] = {
+        "max_attempts": asked.max_attempts,
         "strategy": asked.strategy,
         "initial_delay": asked.initial_delay,
         "max_delay": asked.max_delay,
+        # The jitter belongs to the strategy: what is asked to be fixed is.
+        "jitter": None if asked.strategy in {None, Strategy.EXPONENTIAL} else 0.0,
     }
-    given["max_attempts"] = asked.max_attempts
     retry = replace(step.retry, **{name: value for name, value in given.items() if value is not None})
     return replace(step, retry=retry, timeout=step.timeout if asked.timeout is None else asked.timeout)
 

@@ -89,7 +89,8 @@ class Admission:
         now = self._clock.now()
         if expired(opened.run, now):
             return self.expire(run_id)
-        early = max((opened.state.until or now) - now, timedelta())
+        # One that waited for its job's dependencies was not delayed, and has its time all the same.
+        early = max((opened.state.until or opened.run.scheduled_at or now) - now, timedelta())
         if early > DELAY_SLACK:
             return Answer(done=False)
         if early:

@@ -44,6 +44,10 @@ CARRIER_GRACE = 30.0
 """Seconds a carrier may be late beyond its step's timeout before the attempt counts as lost."""
 
 
+Stopped = Callable[[], bool] | None
+"""Says whether nobody waits for an attempt any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """An effectful attempt whose start is about to be in the journal; `enact` does it."""
@@ -80,7 +84,9 @@ class Attempts:
         """True when starting the step takes a place in the pool."""
         return not (self._kinds[step.define.kind].pure or step.composite)
 
-    def start(self, draft: Draft, run: Run, path: str, inline_seconds: float) -> Attempt | None:
+    def start(
+        self, draft: Draft, run: Run, path: str, inline_seconds: float, stopped: Stopped = None
+    ) -> Attempt | None:
         """Decides a ready step: skipped by its condition, done at once (pure), waiting, or an attempt to enact once committed."""
         step = draft.state.steps[path]
         kind = self._kinds[step.define.kind]
@@ -103,7 +109,7 @@ class Attempts:
         if step.composite:
             self._start_composite(draft, call, items)
             return None
-        return self._start_effect(draft, step, kind, call, inline_seconds)
+        return self._start_effect(draft, step, kind, replace(call, stopped=stopped), inline_seconds)
 
     def _wanted(self, state: RunState, run: Run, step: StepState) -> bool:
         condition = step.define.when
@@ -121,7 +127,8 @@ class Attempts:
         scope = self._scopes.of(run, state, step, self._expressions.reads(rendered))
         scope["attempt"] = step.attempt + starts
         raw = {key: value for key, value in step.define.config.items() if key in kind.raw}
-        seen = None if kind.sees_scope else self._expressions.reads([as_template(raw[key]) for key in raw])
+        all_seen = kind.sees_scope and kind.sees_steps
+        seen = None if all_seen else self._expressions.reads([as_template(raw[key]) for key in raw])
         timeout = min(step.define.timeout or kind.default_timeout, kind.attempt_seconds)
 
         def log(level: str, message: str) -> None:
@@ -196,7 +203,7 @@ class Attempts:
         fixed = replace(call, scope=lambda: scope, results=lambda _index: {}, failure=lambda _index: None)
         return lambda: self._settling.keep(kind.enact(fixed))
 
-    def enact_carried(self, run: Run, state: RunState, path: str) -> Outcome:
+    def enact_carried(self, run: Run, state: RunState, path: str, stopped: Stopped = None) -> Outcome:
         """Does the attempt that is in flight for a step, in a carrier."""
         step = state.steps[path]
         kind = self._kinds[step.define.kind]
@@ -207,7 +214,7 @@ class Attempts:
                 left = (step.deadline - call.now).total_seconds() - CARRIER_GRACE
             if left < 1:
                 return Failed(rules.TIMEOUT)
-            call = replace(call, timeout=min(call.timeout, left))
+            call = replace(call, timeout=min(call.timeout, left), stopped=stopped)
             return self._settling.keep(kind.enact(call))
         except OURS as fault:
             return Failed(_fault(fault, run, path))

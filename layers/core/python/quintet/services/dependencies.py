@@ -171,9 +171,11 @@ class Dependencies:
         if not waiting or self.unmet(job):
             return
         for run_id in waiting:
+            released = True
             with suppress(NotFound, Conflict):  # it ended, or went on, by itself
-                self._release(run_id)
-            self._store.forget(job.id, run_id)
+                released = self._release(run_id)
+            if released:
+                self._store.forget(job.id, run_id)
 
     # --- what follows a run's end ----------------------------------------------------------------------------------------------
 

@@ -133,13 +133,14 @@ class Endings:
         except NotFound:
             return True
 
-    def knock(self, run_id: str) -> None:
-        """Has a run looked at, whatever it waits for: a timer's call."""
+    def knock(self, run_id: str) -> Run:
+        """Has a run looked at, whatever it waits for, except what must come before its start: a timer's call. The run as it was."""
         run = self._runs.get(run_id)
         if run.status in {RunStatus.QUEUED, RunStatus.DELAYED}:
             self.admit(run_id)
         elif run.started_at is not None and not run.status.terminal:
             self.wake(run_id)
+        return run
 
     def wake(self, run_id: str) -> None:
         """Starts a burst for a resting run."""

@@ -13,7 +13,7 @@ from quintet.services.endings import Endings
 from quintet.services.journal import Journal, OpenRun
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Timers
-from quintet.services.terms import DUE_GRACE
+from quintet.services.terms import DELAY_SLACK, DUE_GRACE
 
 PAUSABLE = frozenset({RunStatus.QUEUED, RunStatus.EXECUTING, RunStatus.WAITING})
 
@@ -79,16 +79,24 @@ class HoldRuns:
             self._timers.start(run_id, run.scheduled_at)
         return run
 
-    def release(self, run_id: str) -> None:
-        """Lets in a run that waited for what must come before its start; nothing for any other."""
+    def release(self, run_id: str) -> bool:
+        """Lets in a run that waited for what must come before its start; nothing for any other.
 
-        def decision(opened: OpenRun, draft: Draft) -> None:
-            if opened.state.status is RunStatus.WAITING and rules.unstarted(opened.state):
-                draft.add(EventType.RUN_QUEUED, slots=[slot.name for slot in opened.run.slots])
+        False when its own time has not come either: it waits on.
+        """
 
-        opened, _ = self._journal.decide(run_id, decision)
+        def decision(opened: OpenRun, draft: Draft) -> bool:
+            if opened.state.status is not RunStatus.WAITING or not rules.unstarted(opened.state):
+                return True
+            if opened.run.scheduled_at is not None and opened.run.scheduled_at - draft.now > DELAY_SLACK:
+                return False
+            draft.add(EventType.RUN_QUEUED, slots=[slot.name for slot in opened.run.slots])
+            return True
+
+        opened, released = self._journal.decide(run_id, decision)
         if opened.state.status is RunStatus.QUEUED:
             self._let_in(opened.run)
+        return released
 
     def _let_in(self, run: Run) -> None:
         if run.slots:

@@ -102,6 +102,10 @@ class Journal:
             opened.run = as_run(opened.run, opened.state)
         return bool(events)
 
+    def ended(self, run_id: str) -> bool:
+        """True when the run has ended: the cheapest look there is."""
+        return self._runs.get(run_id).status.terminal
+
     def commit(self, opened: OpenRun, draft: Draft) -> None:
         """Appends a draft's events. Raises AppendConflict, after which `opened` must be opened anew."""
         if not draft.events:

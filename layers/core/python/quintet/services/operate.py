@@ -1,13 +1,11 @@
 """Settles steps by hand: skips them, completes them, has them tried again."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from quintet.domain import rules
 from quintet.domain.errors import Conflict, NotFound
-from quintet.domain.events import EventType, from_millis, to_millis
-from quintet.domain.outcome import StepError
+from quintet.domain.events import EventType, to_millis
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import StepState
@@ -38,7 +36,7 @@ class OperateStep:
         """Skips a step that has not settled; an outcome of its live attempt comes too late. Raises NotFound, Conflict."""
 
         def settle(opened: OpenRun, draft: Draft, step: StepState) -> None:
-            _let_go(draft, step, f"skipped by {by}")
+            rules.cancel_inside(draft, step)
             draft.add(EventType.STEP_SKIPPED, path, reason=BY_HAND, by=by, message=reason)
 
         return self._operate(project, run_id, path, settle)
@@ -48,7 +46,7 @@ class OperateStep:
         result = self._payloads.put(output)
 
         def settle(opened: OpenRun, draft: Draft, step: StepState) -> None:
-            _let_go(draft, step, f"completed by {by}")
+            rules.cancel_inside(draft, step)
             draft.add(EventType.STEP_COMPLETED, path, result=result, by=by, message=reason)
 
         return self._operate(project, run_id, path, settle)
@@ -90,22 +88,9 @@ def _own_step(opened: OpenRun, project: str, path: str) -> StepState:
     return opened.state.steps[path]
 
 
-def _let_go(draft: Draft, step: StepState, why: str) -> None:
-    """Ends what works for the step: its iterations and items, and the run or machine it waits for.
-
-    Those are canceled as after a failed attempt, since the attempt has ended like one; what comes of a call under way is refused.
-    """
-    rules.cancel_inside(draft, step)
-    if step.wait.get("child") or step.wait.get("for") == "items":
-        error = StepError("Interrupted", why).to_dict()
-        draft.add(EventType.STEP_FAILED, step.path, error=error, attempt=step.attempt, retry_at=to_millis(draft.now))
-
-
 def _end_rest(draft: Draft, step: StepState, by: str) -> None:
     if step.wait.get("for") != "retry":
         raise Conflict(f"step {step.path!r} does not wait for its next attempt (it is {step.status})")
-    if from_millis(step.wait["until"]) <= draft.now:
+    if step.wait["until"] <= to_millis(draft.now):
         raise Conflict(f"the next attempt of step {step.path!r} is due already")
-    # The same failure again, with the next attempt due now: rounded down, for a moment ahead would be waited for.
-    due = to_millis(draft.now - timedelta(milliseconds=1))
-    draft.add(EventType.STEP_FAILED, step.path, error=step.error, attempt=step.attempt, retry_at=due, by=by)
+    draft.add(EventType.STEP_HURRIED, step.path, by=by)

@@ -54,6 +54,7 @@ class Slice:
         self.poll = POLL_SECONDS[0]
         self.full = False
         self.heard = 0
+        self.over = False
 
     @property
     def age(self) -> float:
@@ -62,6 +63,15 @@ class Slice:
 
     def run(self) -> Next:
         """Decides and executes until nothing is left to do here and now."""
+        try:
+            return self._run()
+        finally:
+            self.over = True
+
+    def _over(self) -> bool:
+        return self.over
+
+    def _run(self) -> Next:
         while True:
             self._keep_lease()
             try:
@@ -188,7 +198,7 @@ class Slice:
             full = sum(not attempt.carried for attempt in begun) >= self.pool.free
             if full and self.engine.attempts.effectful(state.steps[path]):
                 continue
-            attempt = self.engine.attempts.start(draft, self.opened.run, path, BURST_SECONDS - self.age)
+            attempt = self.engine.attempts.start(draft, self.opened.run, path, BURST_SECONDS - self.age, self._over)
             if attempt:
                 begun.append(attempt)
             if state.failing or self._enough(draft):

@@ -138,10 +138,6 @@ class Submit:
         start = self._start(job, ask, given, hash_, bool(unmet))
         return Rehearsal(hash_, start.at, start.expires_at, tuple(self._warnings(job, ask, start, len(unmet))))
 
-    def recheck(self, job: Job) -> bool:
-        """True when nothing keeps a run of the job that waits for its dependencies any more."""
-        return not self._upstreams.unmet(job)
-
     # --- the steps, in the order in which they are checked -------------------------------------------------------------------
 
     def _check(self, job: Job, ask: Ask) -> tuple[Any, str]:

@@ -128,8 +128,7 @@ class TriggerRun:
         new = [run for run in made if isinstance(run, Run)]
         self._bursts.start_many([(run.id, 1) for run in new if run.status is RunStatus.EXECUTING])
         for run in new:
-            if run.status is RunStatus.DELAYED:
-                self._see_to_start(run)
+            self._see_to_start(run)
         self._endings.admit_next(*{slot.name for run in new if run.status is RunStatus.QUEUED for slot in run.slots})
         return made
 
@@ -145,6 +144,8 @@ class TriggerRun:
             run = replace(run, status=RunStatus.WAITING)
             begin.append(Event(EventType.RUN_WAITING, now, None, {"for": start.awaits}))
             due = now + RESTING_CHECK
+            if start.at is not None:
+                due = min(due, max(start.at, now) + DUE_GRACE)
         elif start.at is not None and start.at > now:
             run = replace(run, status=RunStatus.DELAYED)
             begin.append(Event(EventType.RUN_DELAYED, now, None, {"until": to_millis(start.at)}))
@@ -158,7 +159,7 @@ class TriggerRun:
         return Creation(run, begin, None, _before_expiry(due, run), start.claims)
 
     def _see_to_start(self, run: Run) -> None:
-        if run.status is RunStatus.DELAYED and run.scheduled_at is not None:
+        if run.scheduled_at is not None and run.status in {RunStatus.DELAYED, RunStatus.WAITING}:
             self._timers.start(run.id, run.scheduled_at)
 
     def _start_or_queue(self, creation: Creation) -> Run:

@@ -168,8 +168,10 @@ class Sweep:
         """A resting run: wakes it when its time has come or a child ended unheard; else looks again, ever less often."""
         opened = self._journal.open(lapse.run_id)
         if unstarted(opened.state):
+            look, begins = now + RESTING_CHECK, opened.run.scheduled_at
+            look = look if begins is None or begins <= now else min(look, begins + DUE_GRACE)
+            self._runs.postpone(lapse.run_id, look)  # before it is let in, and has to be looked at sooner
             self._hold_back(opened.run)
-            self._runs.postpone(lapse.run_id, now + RESTING_CHECK)
             return False
         number, state = opened.state.number, opened.state
         self._endings.hear_children(opened)

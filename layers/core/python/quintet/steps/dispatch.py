@@ -66,7 +66,7 @@ class Dispatch:
             text = self.body.decode()
             signed = [self.signatures.sign(secret, message_id(call), now, text) for secret in self.secrets]
             headers["webhook-signature"] = " ".join(signed)
-        return HttpRequest("POST", url, headers, self.body, timeout, MAX_ANSWER)
+        return HttpRequest("POST", url, headers, self.body, timeout, MAX_ANSWER, call.stopped)
 
     def masked(self, answer: HttpAnswer) -> HttpAnswer:
         """The answer without our token and secrets, should the endpoint have sent them back: results are read by more people."""

@@ -55,6 +55,7 @@ class EndpointKind(Kind):
 
     name = "endpoint"
     sees_scope = True
+    sees_steps = False
     raw = frozenset({"secrets", "secret_context", "result_schema"})
     default_timeout = 300.0
     attempt_seconds = FUNCTION_SECONDS

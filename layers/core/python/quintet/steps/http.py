@@ -112,6 +112,7 @@ def _request(call: StepCall) -> HttpRequest:
         body=body,
         timeout=call.timeout,
         max_bytes=MAX_ANSWER,
+        stopped=call.stopped,
     )
 
 

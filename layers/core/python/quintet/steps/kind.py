@@ -21,6 +21,7 @@ class Kind(ABC):
     name: str
     pure: bool = False
     sees_scope: bool = False
+    sees_steps: bool = True
     starts_child: bool = False
     attempt_seconds: float = float("inf")
     raw: frozenset[str] = frozenset()

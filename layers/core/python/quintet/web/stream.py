@@ -74,7 +74,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Attempts:
+class AttemptNumbers:
     """Which attempt of a step an event is of; `latest` is asked only for what the events themselves don't say."""
 
     latest: Callable[[str], int]
@@ -92,7 +92,7 @@ class Attempts:
 class Words(Protocol):
     """An API's words for what happens in one run."""
 
-    def happened(self, event: Event, attempts: Attempts) -> Said | None:
+    def happened(self, event: Event, attempts: AttemptNumbers) -> Said | None:
         """What is said of a journal event; None of one that only the engine needs."""
         ...
 
@@ -117,7 +117,7 @@ class Weaver:
         """The text of them all, ordered by time, the orders of the journal and of the log each kept; and whether all of them fitted."""
         pieces: list[str] = []
         size = 0
-        attempts = Attempts(self.latest)
+        attempts = AttemptNumbers(self.latest)
         for one in _woven(events, logs):
             if size > PIECE_CHARACTERS:
                 return "".join(pieces), False

@@ -44,14 +44,20 @@ class Prepared:
     touched: frozenset[tuple[str, str]]
     length: int
 
+    @property
+    def claims_anything(self) -> bool:
+        """True when it may be refused for more than its own id."""
+        claims = self.creation.claims
+        return bool(claims.guards or claims.rates or slots_taken(self.creation.run))
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a transaction is tried with: who is refused before it, who is in it, and who must come after it."""
+    """What a transaction is tried with: who is refused before it (None: nobody) and who is in it. It ends before the first that would take
+    over what another in it claims: an item can't be touched twice."""
 
     faults: list[Exception | None]
     made: list[Prepared]
-    later: list[int]
     opening: set[str]
 
 
@@ -106,13 +112,13 @@ class CreationBook(JournalReads):
     def _answered(self, group: Sequence[Prepared]) -> list[Exception | None]:
         try:
             return self._make(group)
-        except QuintetError as fault:  # others of the many are made already: this is these ones' answer
+        except QuintetError as fault:  # none of these is made, but others of the many may be: it is these ones' answer
             return [fault] * len(group)
 
     def _make(self, group: Sequence[Prepared]) -> list[Exception | None]:
-        # Alone it is tried without a look: most claims are granted. Of many, some are likely to be refused.
-        standing = Standing() if len(group) == 1 else self._standing(group, runs=False)
-        trial = _trial(group, standing, known=len(group) > 1)
+        # Alone it is tried without a look: most claims are granted. Of many that claim, some are likely to be refused.
+        look = len(group) > 1 and any(one.claims_anything for one in group)
+        trial = _trial(group, self._standing(group) if look else Standing(), known=look)
         for tried in range(1, TRIES + 1):
             try:
                 if trial.made:
@@ -121,42 +127,35 @@ class CreationBook(JournalReads):
                 if len(group) == 1 and (fault := _plain_fault(group[0], refused)):
                     return [fault]
             else:
-                return self._with_later(group, trial)
+                left = group[len(trial.faults) :]
+                return [*trial.faults, *(self._answered(left) if left else [])]
             if len(group) > 1 and tried == GROUP_TRIES:
-                return [self._make([one])[0] for one in group]
-            trial = _trial(group, self._standing(group, runs=True), known=True)
+                return [self._answered([one])[0] for one in group]
+            trial = _trial(group, self._standing(group), known=True)
         raise Throttled("too many claims of one name at once", retry_after=1)
 
-    def _standing(self, group: Sequence[Prepared], *, runs: bool) -> Standing:
-        ids = [one.creation.run.id for one in group if runs]
+    def _standing(self, group: Sequence[Prepared]) -> Standing:
+        ids = [one.creation.run.id for one in group]
         slots = {slot.name for one in group for slot in slots_taken(one.creation.run)}
         return read_standing(self.table, runs=ids, claims=[one.creation.claims for one in group], slots=sorted(slots))
-
-    def _with_later(self, group: Sequence[Prepared], trial: Trial) -> list[Exception | None]:
-        for place in trial.later:
-            trial.faults[place] = self._make([group[place]])[0]
-        return trial.faults
 
 
 def _trial(group: Sequence[Prepared], standing: Standing, *, known: bool) -> Trial:
     """Grants the creations one after the other what is there, as the transaction will."""
-    trial = Trial([], [], [], opening(standing, (one.claimant for one in group)) if known else set())
+    trial = Trial([], [], opening(standing, (one.claimant for one in group)) if known else set())
     guards, rates = set[str](), set[str]()
-    for place, one in enumerate(group):
+    for one in group:
         fault = standing.refusal(one.creation)
+        if fault is None:
+            named = {guard.name for guard in one.creation.claims.guards}
+            counted = {rate.name for rate in one.creation.claims.rates}
+            if named & guards or any(standing.open_window(name, one.claimant.now) is None for name in counted & rates):
+                return trial
+            guards |= named
+            rates |= counted
+            standing.grant(one.creation)
+            trial.made.append(one)
         trial.faults.append(fault)
-        if fault is not None:
-            continue
-        named = {guard.name for guard in one.creation.claims.guards}
-        counted = {rate.name for rate in one.creation.claims.rates}
-        closed = {name for name in counted & rates if standing.open_window(name, one.claimant.now) is None}
-        if named & guards or closed:  # it takes over what another of this transaction claims: not in the same one
-            trial.later.append(place)
-            continue
-        guards |= named
-        rates |= counted
-        standing.grant(one.creation)
-        trial.made.append(one)
     return trial
 
 

@@ -15,7 +15,7 @@ MOST_BYTES = 3_500_000  # a transaction holds 4 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Rewrite:
     """What changes with one job besides its project's counters; `was` and `now` are its status, None when it is not there."""
 
     job: Job
@@ -24,7 +24,7 @@ class Change:
     now: str | None
 
 
-def all_of(changes: Sequence[Change], tried: int) -> list[Operation]:
+def all_of(changes: Sequence[Rewrite], tried: int) -> list[Operation]:
     """The operations of one transaction, counters last; another shard at each try, as a contended one is best left alone."""
     moved: dict[str, Counter[str]] = {}
     for change in changes:
@@ -47,9 +47,9 @@ def _count(pk: str, shard: str, moved: Counter[str]) -> Operation:
     return "count", "Update", update
 
 
-def batches(changes: Sequence[tuple[int, Change]]) -> Iterator[list[tuple[int, Change]]]:
+def batches(changes: Sequence[tuple[int, Rewrite]]) -> Iterator[list[tuple[int, Rewrite]]]:
     """The (numbered) changes, in order, in as few transactions as hold them; no item is touched twice in one."""
-    batch: list[tuple[int, Change]] = []
+    batch: list[tuple[int, Rewrite]] = []
     touched, held = set[tuple[str, str]](), 0
     for one in changes:
         places, length = _touched(one[1]), sum(size(_written(operation)) for operation in one[1].operations)
@@ -65,7 +65,7 @@ def batches(changes: Sequence[tuple[int, Change]]) -> Iterator[list[tuple[int, C
         yield batch
 
 
-def _touched(change: Change) -> set[tuple[str, str]]:
+def _touched(change: Rewrite) -> set[tuple[str, str]]:
     return {(item["pk"]["S"], item["sk"]["S"]) for item in map(_written, change.operations)}
 
 

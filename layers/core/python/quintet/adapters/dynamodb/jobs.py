@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from quintet.adapters.dynamodb.job_batches import Change, all_of, batches
+from quintet.adapters.dynamodb.job_batches import Rewrite, all_of, batches
 from quintet.adapters.dynamodb.job_items import claims, job_deleted, job_put, job_replaced, taken, version_put
 from quintet.adapters.dynamodb.job_lists import JobLists
 from quintet.adapters.dynamodb.table import Refused, Table
@@ -51,7 +51,7 @@ class DynamoJobs(JobLists):
         """The same for the faces of many (job, was), in few transactions: None for each, or what `update` would have raised."""
         stored = self.stored_many(job.id for job, _ in changed)
         found: dict[int, Outcome] = {}
-        changes: list[tuple[int, Change]] = []
+        changes: list[tuple[int, Rewrite]] = []
         for place, (job, was) in enumerate(changed):
             try:
                 if job.id not in stored or stored[job.id][0].project != job.project:
@@ -66,7 +66,7 @@ class DynamoJobs(JobLists):
         """Removes the job from lists and gets and frees its names; its versions stay readable. Raises NotFound."""
         while True:
             stored, rev = self.stored(job.project, job.id)
-            change = Change(stored, [job_deleted(stored, rev), *claims(stored, None)], stored.status, None)
+            change = Rewrite(stored, [job_deleted(stored, rev), *claims(stored, None)], stored.status, None)
             try:
                 self._transact([change])
             except Refused:
@@ -85,15 +85,15 @@ class DynamoJobs(JobLists):
             moved = replace(stored, settings=with_next_moment(stored, next_at))
             try:
                 # A transaction, though of one item: repeated after a lost answer it is still one move, which a put could not tell.
-                self._transact([Change(moved, [job_replaced(moved, rev)], stored.status, moved.status)])
+                self._transact([Rewrite(moved, [job_replaced(moved, rev)], stored.status, moved.status)])
             except Refused:
                 continue
             return True
 
-    def _transact(self, changes: Sequence[Change]) -> None:
+    def _transact(self, changes: Sequence[Rewrite]) -> None:
         self.table.transact(lambda tried: all_of(changes, tried))
 
-    def _in_batches(self, changes: Sequence[tuple[int, Change]], alone: Callable[[int], None]) -> dict[int, Outcome]:
+    def _in_batches(self, changes: Sequence[tuple[int, Rewrite]], alone: Callable[[int], None]) -> dict[int, Outcome]:
         """Does the (numbered) changes in few transactions; those of a refused one are done each alone."""
         found: dict[int, Outcome] = {}
         for batch in batches(changes):
@@ -116,13 +116,13 @@ def _outcome(alone: Callable[[int], None], place: int) -> Outcome:
     return None
 
 
-def _creation(job: Job, version: JobVersion) -> Change:
-    return Change(job, [job_put(job), *version_put(version), *claims(None, job)], None, job.status)
+def _creation(job: Job, version: JobVersion) -> Rewrite:
+    return Rewrite(job, [job_put(job), *version_put(version), *claims(None, job)], None, job.status)
 
 
-def _revision(job: Job, version: JobVersion | None, was: Job, stored: Job, rev: int) -> Change:
+def _revision(job: Job, version: JobVersion | None, was: Job, stored: Job, rev: int) -> Rewrite:
     """What an update of a job writes. Raises Conflict when the job is no longer what it was."""
     if stored != was:
         raise Conflict(f"job {job.id} was changed meanwhile")
     versions = [] if version is None else version_put(version)
-    return Change(job, [job_replaced(job, rev), *versions, *claims(stored, job)], stored.status, job.status)
+    return Rewrite(job, [job_replaced(job, rev), *versions, *claims(stored, job)], stored.status, job.status)

@@ -10,7 +10,7 @@ from quintet.domain.events import Event, EventType, from_millis
 from quintet.domain.status import RunStatus
 from quintet.services.ports.world import LogEntry
 from quintet.web.rendering import moment
-from quintet.web.stream import Attempts, Said
+from quintet.web.stream import AttemptNumbers, Said
 
 _RUN_STATUS: dict[EventType, RunStatus] = {
     EventType.RUN_CREATED: RunStatus.QUEUED,
@@ -44,7 +44,7 @@ class AutomationWords:
 
     run_id: str
 
-    def happened(self, event: Event, attempts: Attempts) -> Said | None:
+    def happened(self, event: Event, attempts: AttemptNumbers) -> Said | None:
         """What is said of a journal event; None of one that only the engine needs."""
         at = moment(event.at)
         if (status := _RUN_STATUS.get(event.type)) is not None:
@@ -66,7 +66,7 @@ class AutomationWords:
         """The data of a heartbeat and of the end."""
         return {"runId": self.run_id, "status": RUN_WORDS[status], "at": moment(at)}
 
-    def _step(self, event: Event, path: str, said: StepWord, attempts: Attempts) -> dict[str, Any]:
+    def _step(self, event: Event, path: str, said: StepWord, attempts: AttemptNumbers) -> dict[str, Any]:
         retry_at = event.data.get("retry_at")
         data: dict[str, Any] = {
             "runId": self.run_id,

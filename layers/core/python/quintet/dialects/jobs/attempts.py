@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from quintet.dialects.jobs.models_runs import AttemptView
+from quintet.dialects.jobs.models_run_parts import AttemptView
 from quintet.dialects.jobs.views_runs import error_text, trace_view
 from quintet.domain.events import Event, EventType, from_millis
 from quintet.domain.status import TERMINAL, StepStatus
@@ -46,6 +46,7 @@ class _Reading:
     def __init__(self) -> None:
         self.found: list[Attempt] = []
         self._live: dict[str, Attempt] = {}
+        self._last: dict[str, Attempt] = {}
         self._counts: dict[str, int] = {}
 
     def take(self, number: int, event: Event) -> None:
@@ -59,6 +60,9 @@ class _Reading:
             attempt = self._live.get(event.path) or self._begin(event.path, number, event, StepStatus.WAITING)
             attempt.status = StepStatus.WAITING
             attempt.trace = event.data.get("trace", attempt.trace)
+        elif event.type is EventType.STEP_HURRIED:
+            if rested := self._last.get(event.path):
+                rested.retry_at = event.at
         elif (status := _ENDINGS.get(event.type)) is not None:
             self._end(event.path, number, event, status)
 
@@ -69,14 +73,14 @@ class _Reading:
         self._counts[path] = count
         begun = Attempt(path, count, number, status, event.at)
         self.found.append(begun)
-        self._live[path] = begun
+        self._live[path] = self._last[path] = begun
         return begun
 
     def _end(self, path: str, number: int, event: Event, status: StepStatus) -> None:
         attempt = self._live.get(path)
         if attempt is None:
             # Kinds that are done at once have no beginning of their own; what a retry took over was done in another run, and what
-            # somebody did by hand was no attempt: a failure by hand repeats the one before, for the sake of its next attempt.
+            # somebody completed by hand was no attempt.
             at_once = status in (StepStatus.COMPLETED, StepStatus.FAILED)
             if not at_once or "reused_from" in event.data or "by" in event.data:
                 return

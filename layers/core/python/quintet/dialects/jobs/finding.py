@@ -9,7 +9,12 @@ from quintet.domain.errors import NotFound
 from quintet.domain.job import Job
 from quintet.web.api import Routes
 
-JobId = Annotated[str, Path(min_length=1, max_length=128, description="The job's id, or with `project_id` its slug.")]
+NAME = r"^[A-Za-z0-9._:@-]+$"
+"""What ids and slugs are made of; other characters would not come through every gateway."""
+
+JobId = Annotated[
+    str, Path(min_length=1, max_length=128, pattern=NAME, description="The job's id, or with `project_id` its slug.")
+]
 ProjectId = Annotated[
     str | None, Query(max_length=128, description="The key's own project, which is meant when none is named.")
 ]

@@ -128,14 +128,6 @@ class CloneIn(Asked):
     slug: Slug | None = None
 
 
-class BatchIn(Asked):
-    """Jobs to create, as many of them as can be."""
-
-    model_config = ConfigDict(strict=True)
-
-    jobs: Annotated[list[JobIn], Field(min_length=1, max_length=50)]
-
-
 class SwitchIn(Asked):
     """Which jobs to enable or disable: by id, or all that carry a tag."""
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
-from quintet.dialects.jobs.models import YEAR, JobView, TagKey, Tags
+from quintet.dialects.jobs.models import YEAR, JobView, Tags
 from quintet.dialects.jobs.shapes import Asked, Shown
 from quintet.dialects.jobs.words import TriggerWord
-from quintet.domain.status import RunStatus, StepStatus
+from quintet.domain.status import RunStatus
 from quintet.web.rendering import Moment
 
 MAX_BULK = 500
@@ -182,101 +182,6 @@ class ReplayedRuns(Shown):
     replayed: int
 
 
-class EventView(Shown):
-    """One fact of a run's journal."""
-
-    id: str
-    run_id: str
-    type: str
-    step_ref: str | None = None
-    data: dict[str, Any]
-    created_at: Moment
-
-
-class LogView(Shown):
-    """One line of a run's log."""
-
-    id: str
-    run_id: str
-    step_ref: str | None = None
-    level: str
-    message: str
-    created_at: Moment
-
-
-class AttemptView(Shown):
-    """One attempt of one step."""
-
-    run_id: str
-    step_ref: str
-    attempt: int
-    status: StepStatus
-    started_at: Moment
-    finished_at: Moment | None = None
-    error: str | None = None
-    next_retry_at: Moment | None = None
-    execution_trace: TraceView | None = None
-
-
-class StepRunView(Shown):
-    """A step of a run."""
-
-    id: str
-    run_id: str
-    step_ref: str
-    name: str
-    kind: str
-    status: StepStatus
-    attempt: int
-    depends_on: list[str]
-    started_at: Moment | None = None
-    finished_at: Moment | None = None
-    output: Any = None
-    output_url: Annotated[str | None, Field(description="Reads an output above 64 KiB, for an hour.")] = None
-    error: str | None = None
-    skip_reason: str | None = None
-    waiting_for: str | None = None
-    next_retry_at: Moment | None = None
-    child_run_id: str | None = None
-    progress: dict[str, Any] | None = None
-    execution_trace: TraceView | None = None
-
-
-class OutputView(Shown):
-    """A named value that the run's program put out."""
-
-    id: str
-    run_id: str
-    output_key: str
-    value: Any = None
-    value_url: Annotated[str | None, Field(description="Reads a value above 64 KiB, for an hour.")] = None
-    created_at: Moment
-
-
-class CheckpointView(Shown):
-    """A state that the run's program may go on from."""
-
-    id: str
-    run_id: str
-    source: str
-    state: Any = None
-    state_url: Annotated[str | None, Field(description="Reads a state above 64 KiB, for an hour.")] = None
-    created_at: Moment
-
-
-class CheckpointMade(Shown):
-    """A checkpoint that was kept."""
-
-    id: str
-
-
-class PayloadView(Shown):
-    """A run's payload."""
-
-    payload: Any = None
-    payload_url: Annotated[str | None, Field(description="Reads a payload above 1 MiB, for an hour.")] = None
-
-
 class BulkItem(Asked):
     """One trigger; null is the same as nothing said."""
 
@@ -329,80 +234,3 @@ class RunIdsBody(Asked):
     model_config = ConfigDict(strict=True)
 
     run_ids: Annotated[list[RunIdText], Field(min_length=1, max_length=MAX_IDS)]
-
-
-class LogBody(Asked):
-    """A line for the run's log."""
-
-    model_config = ConfigDict(strict=True)
-
-    message: Annotated[str, Field(max_length=65_536)]
-    level: Literal["debug", "info", "warn", "error"] = "info"
-    data: Any = None
-
-
-class ProgressBody(Asked):
-    """How far the work is."""
-
-    model_config = ConfigDict(strict=True)
-
-    percent: Annotated[float, Field(ge=0, le=100)]
-    message: Annotated[str, Field(max_length=1024)] | None = None
-    step: Annotated[str, Field(max_length=256)] | None = None
-    eta_secs: Annotated[float, Field(ge=0, le=YEAR)] | None = None
-
-
-class CheckpointBody(Asked):
-    """A state to go on from."""
-
-    model_config = ConfigDict(strict=True)
-
-    source: Annotated[str, Field(min_length=1, max_length=256)]
-    state: Any
-
-
-class OutputBody(Asked):
-    """A named value."""
-
-    model_config = ConfigDict(strict=True)
-
-    output_key: Annotated[str, Field(min_length=1, max_length=256)]
-    value: Any
-
-
-class CompleteBody(Asked):
-    """The work is done."""
-
-    result: Any = None
-
-
-class ErrorBody(Asked):
-    """Why the work failed."""
-
-    model_config = ConfigDict(strict=True, populate_by_name=True)
-
-    message: Annotated[str, Field(min_length=1, max_length=4096)]
-    class_: Annotated[str, Field(alias="class", min_length=1, max_length=200)] | None = None
-
-
-class FailBody(Asked):
-    """The work failed; unless `retryable` is false, the job's policy decides whether it is tried again."""
-
-    model_config = ConfigDict(strict=True)
-
-    error: Annotated[str, Field(min_length=1, max_length=4096)] | ErrorBody
-    retryable: bool = True
-
-
-class SpawnBody(Asked):
-    """A further run, of a job of the same project."""
-
-    model_config = ConfigDict(strict=True)
-
-    job_id: Annotated[str, Field(min_length=1, max_length=128)]
-    payload: Any = None
-    priority: Annotated[int, Field(ge=0, le=10)] | None = None
-
-
-Annotation = str | int | float | bool | None
-Annotations = Annotated[dict[TagKey, Annotation], Field(max_length=50)]

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from quintet.dialects.jobs.views_runs import error_text
-from quintet.domain.events import Event, EventType, from_millis
+from quintet.domain.events import Event, EventType, from_millis, to_millis
 from quintet.domain.status import RunStatus, StepStatus
 from quintet.services.ports.world import LogEntry
 from quintet.web.rendering import moment
-from quintet.web.stream import Attempts, Said
+from quintet.web.stream import AttemptNumbers, Said
 
 _RUN_STATUS: dict[EventType, RunStatus] = {
     EventType.RUN_DELAYED: RunStatus.DELAYED,
@@ -31,6 +31,7 @@ _STEP_STATUS: dict[EventType, StepStatus] = {
     EventType.STEP_WAITING: StepStatus.WAITING,
     EventType.STEP_COMPLETED: StepStatus.COMPLETED,
     EventType.STEP_FAILED: StepStatus.FAILED,
+    EventType.STEP_HURRIED: StepStatus.WAITING,
     EventType.STEP_SKIPPED: StepStatus.SKIPPED,
     EventType.STEP_CANCELED: StepStatus.CANCELED,
 }
@@ -50,7 +51,7 @@ class JobWords:
 
     run_id: str
 
-    def happened(self, event: Event, attempts: Attempts) -> Said | None:
+    def happened(self, event: Event, attempts: AttemptNumbers) -> Said | None:
         """What is said of a journal event; None of one that only the engine needs."""
         if (status := _RUN_STATUS.get(event.type)) is not None:
             return self._said("run.status", event.at, status=status, error=error_text(event.data.get("error")))
@@ -73,8 +74,9 @@ class JobWords:
         """The data of a heartbeat and of the end."""
         return {"run_id": self.run_id, "status": str(status), "at": moment(at)}
 
-    def _step(self, event: Event, path: str, status: StepStatus, attempts: Attempts) -> Said:
-        retry_at = event.data.get("retry_at")
+    def _step(self, event: Event, path: str, status: StepStatus, attempts: AttemptNumbers) -> Said:
+        hurried = event.type is EventType.STEP_HURRIED  # its next attempt comes at once, as somebody wished
+        retry_at = to_millis(event.at) if hurried else event.data.get("retry_at")
         return self._said(
             "step.status",
             event.at,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from quintet.dialects.jobs.models_runs import EventView, JobRunView, LogView, StepRunView, TraceView
+from quintet.dialects.jobs.models_run_parts import EventView, LogView, StepRunView
+from quintet.dialects.jobs.models_runs import JobRunView, TraceView
 from quintet.dialects.jobs.words import step_run_id, triggered_by
 from quintet.domain.events import Event, EventType, from_millis
 from quintet.domain.run import Run

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from quintet.dialects.jobs.workflow_models import (
+from quintet.dialects.jobs.workflow_plans import (
     GraphEdge,
     GraphNode,
     GraphView,

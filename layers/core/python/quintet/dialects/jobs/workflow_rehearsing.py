@@ -6,7 +6,7 @@ from typing import Any
 from quintet.dialects.jobs import workflow_steps
 from quintet.dialects.jobs.errors import field_path, sentence
 from quintet.dialects.jobs.workflow_graph import Rehearsal
-from quintet.dialects.jobs.workflow_models import DryRunView, FieldFault
+from quintet.dialects.jobs.workflow_plans import DryRunView, FieldFault
 from quintet.dialects.jobs.workflow_steps import StepIn
 from quintet.domain.definition import Plan
 from quintet.domain.errors import Invalid, Problem

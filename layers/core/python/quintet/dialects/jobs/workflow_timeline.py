@@ -20,6 +20,7 @@ _TOLD: dict[EventType, str] = {
     EventType.RUN_RESUMED: "goes on",
     EventType.RUN_PAUSED: "paused",
     EventType.STEP_STARTED: "started",
+    EventType.STEP_HURRIED: "tried again at once",
     EventType.STEP_CANCELED: "canceled",
     EventType.LATE_REFUSED: "an outcome came too late",
 }
@@ -111,7 +112,10 @@ def _summary(event: Event) -> str | None:
         case EventType.STEP_WAITING:
             return _until(_WAITS.get(str(event.data.get("for")), "waits"), event.data)
         case EventType.STEP_FAILED:
-            return _of_failure(event.data)
+            again = (
+                f"; tried again at {moment(from_millis(event.data['retry_at']))}" if "retry_at" in event.data else ""
+            )
+            return f"failed: {error_text(event.data.get('error'))}{again}"
         case EventType.STEP_SKIPPED:
             return _with(_SKIPPED.get(str(event.data.get("reason")), "skipped"), event.data.get("message"))
         case EventType.STEP_COMPLETED:
@@ -125,13 +129,6 @@ def _of_run(event: Event) -> str | None:
         return _with(str(event.type).removeprefix("run.").replace("_", " "), reason)
     words = _TOLD.get(event.type)
     return None if words is None else _until(words, event.data)
-
-
-def _of_failure(data: Mapping[str, Any]) -> str:
-    if "by" in data:
-        return "tried again at once"
-    again = f"; tried again at {moment(from_millis(data['retry_at']))}" if "retry_at" in data else ""
-    return f"failed: {error_text(data.get('error'))}{again}"
 
 
 def _of_completion(data: Mapping[str, Any]) -> str:

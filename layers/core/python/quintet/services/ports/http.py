@@ -1,13 +1,14 @@
 """Calls endpoints that users name, on a network the caller must not trust."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What to send; `timeout` bounds the whole exchange, redirects included, in seconds; `max_bytes` the answer's body."""
+    """What to send; `timeout` bounds the whole exchange, redirects included, in seconds; `max_bytes` the answer's body. `stopped` is asked
+    now and then while the answer is awaited: once it is true, the connection is closed."""
 
     method: str
     url: str
@@ -15,6 +16,7 @@ class HttpRequest:
     body: bytes | None = None
     timeout: float = 30.0
     max_bytes: int = 1024 * 1024
+    stopped: Callable[[], bool] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class HttpAnswer:
 
 
 class HttpFault(Exception):
-    """No answer: `type` is Refused (the guard), InvalidUrl, Connection, Tls, Timeout, TooLarge, TooManyRedirects or Protocol.
+    """No answer: `type` is Refused (the guard), InvalidUrl, Connection, Tls, Timeout, TooLarge, TooManyRedirects, Canceled or
+    Protocol.
 
     `phases` are those of the exchange that were over when it failed, as in HttpAnswer.
     """

@@ -15,7 +15,8 @@ from quintet.domain.state import StepState
 @dataclass(frozen=True, slots=True)
 class StepCall:
     """One attempt of a step. `config` is rendered; `scope` gives what expressions see; `timeout` is in seconds; `token` is unique to
-    the attempt in its run; `results` gives the step results, by key, of an iteration or item, `failure` the error that broke it, if any."""
+    the attempt in its run; `results` gives the step results, by key, of an iteration or item, `failure` the error that broke it, if any.
+    `stopped` says whether nobody waits for the attempt any more."""
 
     run: Run
     step: StepState
@@ -29,6 +30,7 @@ class StepCall:
     log: Callable[[str, str], None]
     results: Callable[[int], Mapping[str, Any]]
     failure: Callable[[int], Mapping[str, Any] | None]
+    stopped: Callable[[], bool] | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -41,13 +43,14 @@ class StepKind(Protocol):
 
     `pure` kinds have no effect outside the run and answer at once: they are decided, not executed. `raw` names the config fields that
     are not rendered as templates before `enact`. `sees_scope` kinds read `call.scope()` while executing (user code); for other effects
-    it is empty then. A kind that `starts_child` is given the child's id before it starts it. `attempt_seconds` bounds an attempt whose
-    step may wait much longer than it works.
+    it is empty then, and without `sees_steps` it holds no steps' results. A kind that `starts_child` is given the child's id before it
+    starts it. `attempt_seconds` bounds an attempt whose step may wait much longer than it works.
     """
 
     name: str
     pure: bool
     sees_scope: bool
+    sees_steps: bool
     starts_child: bool
     raw: frozenset[str]
     default_timeout: float

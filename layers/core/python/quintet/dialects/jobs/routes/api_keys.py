@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import ProjectId
+from quintet.dialects.jobs.finding import NAME, ProjectId
 from quintet.dialects.jobs.models_admin import KeyIn, KeyView, KeyWithSecret
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.domain.errors import Invalid, Problem
@@ -15,7 +15,7 @@ from quintet.web.api import Routes, no_content
 from quintet.web.gate import needs
 
 routes = Routes()
-KeyId = Annotated[str, Path(min_length=1, max_length=128, description="The key's id.")]
+KeyId = Annotated[str, Path(min_length=1, max_length=128, pattern=NAME, description="The key's id.")]
 
 
 def _view(key: Key) -> KeyView:

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import JobId, ProjectId, job_at
+from quintet.dialects.jobs.finding import NAME, JobId, ProjectId, job_at
 from quintet.dialects.jobs.models_admin import DependencyIn, DependencyView
 from quintet.dialects.jobs.paging import Envelope, listing
 from quintet.domain.dependency import JobDependency
@@ -14,7 +14,7 @@ from quintet.web.api import Routes, no_content
 from quintet.web.gate import needs
 
 routes = Routes()
-DependencyId = Annotated[str, Path(min_length=1, max_length=128, description="The dependency's id.")]
+DependencyId = Annotated[str, Path(min_length=1, max_length=128, pattern=NAME, description="The dependency's id.")]
 
 
 def _view(edge: JobDependency) -> DependencyView:

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import ProjectId, own_project
+from quintet.dialects.jobs.finding import NAME, ProjectId, own_project
 from quintet.dialects.jobs.models import SwitchView
 from quintet.dialects.jobs.models_admin import GroupIn, GroupPatch, GroupView, StatsView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
@@ -17,7 +17,7 @@ from quintet.web.api import Routes, no_content
 from quintet.web.gate import needs
 
 routes = Routes()
-GroupId = Annotated[str, Path(min_length=1, max_length=128, description="The group's id.")]
+GroupId = Annotated[str, Path(min_length=1, max_length=128, pattern=NAME, description="The group's id.")]
 
 
 def _view(group: JobGroup) -> GroupView:

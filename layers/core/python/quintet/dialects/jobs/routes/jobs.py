@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from quintet.dialects.jobs import documented
 from quintet.dialects.jobs.authoring import Author
 from quintet.dialects.jobs.definitions import DIALECT
-from quintet.dialects.jobs.finding import JobId, ProjectId, job_at, own_project
+from quintet.dialects.jobs.finding import NAME, JobId, ProjectId, job_at, own_project
 from quintet.dialects.jobs.models import CloneIn, JobIn, JobPatch, JobVersionView, JobView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.dialects.jobs.views import job_brief, job_view, version_view
@@ -22,7 +22,7 @@ from quintet.web.gate import needs
 routes = Routes()
 TagKey = Annotated[str | None, Query(max_length=64, description="Only jobs that carry this tag.")]
 TagValue = Annotated[str | None, Query(max_length=256, description="Only jobs whose tag `tag_key` has this value.")]
-VersionId = Annotated[str, Path(min_length=1, max_length=64, description="The version's id, `ver_...`.")]
+VersionId = Annotated[str, Path(min_length=1, max_length=64, pattern=NAME, description="The version's id, `ver_...`.")]
 _LIVE = frozenset(RunStatus) - TERMINAL
 _LOOKS = 10
 """How many parts of a list one request looks through for what it wants of them."""

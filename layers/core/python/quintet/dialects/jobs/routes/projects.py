@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from quintet.dialects.jobs import documented
+from quintet.dialects.jobs.finding import NAME
 from quintet.dialects.jobs.models_admin import ProjectIn, ProjectPatch, ProjectView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.services.ports.projects import Project
@@ -13,7 +14,7 @@ from quintet.web.api import Routes, no_content
 from quintet.web.gate import needs
 
 routes = Routes()
-Id = Annotated[str, Path(min_length=1, max_length=128, description="The project's id.")]
+Id = Annotated[str, Path(min_length=1, max_length=128, pattern=NAME, description="The project's id.")]
 
 
 def _view(project: Project) -> ProjectView:

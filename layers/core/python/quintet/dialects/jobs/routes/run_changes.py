@@ -1,5 +1,6 @@
 """Changes to runs: replay, another time, pause, resume, and many at once."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -27,6 +28,9 @@ from quintet.web.gate import needs
 
 routes = Routes()
 TOKEN = "X-Run-Token"  # noqa: S105  # a header's name
+SPARE_SECONDS = 5.0
+"""What is left of an invocation's time for its last change and the answer."""
+NO_TIME = Fault(code="service_unavailable", message="No time was left for this one: ask again")
 
 
 def fault(error: QuintetError) -> Fault:
@@ -44,13 +48,11 @@ def fault(error: QuintetError) -> Fault:
 def bulk_cancel(body: Annotated[RunIdsBody, Body()]) -> CanceledRuns:
     """Cancels up to 100 runs; one that can't be canceled says why and holds up no other."""
     caller = routes.caller
-    results = []
-    for run_id in body.run_ids:
-        try:
-            run = routes.engine.cancel_run(caller.project, known(run_id), caller.name)
-            results.append(ChangedRun(run_id=run_id, status=run.status))
-        except QuintetError as error:
-            results.append(ChangedRun(run_id=run_id, error=fault(error)))
+
+    def cancel(run_id: str) -> Run:
+        return routes.engine.cancel_run(caller.project, known(run_id), caller.name)
+
+    results = _each(body.run_ids, lambda run_id: ChangedRun(run_id=run_id, status=cancel(run_id).status))
     return CanceledRuns(results=results, total=len(results), canceled=_done(results))
 
 
@@ -60,14 +62,28 @@ def bulk_cancel(body: Annotated[RunIdsBody, Body()]) -> CanceledRuns:
 @needs("runs:write")
 def bulk_replay(body: Annotated[RunIdsBody, Body()]) -> ReplayedRuns:
     """Replays up to 100 ended runs; one that can't be replayed says why and holds up no other."""
-    results = []
-    for run_id in body.run_ids:
-        try:
-            run = _replay(run_id)
-            results.append(ChangedRun(run_id=run_id, id=run.id, status=run.status))
-        except QuintetError as error:
-            results.append(ChangedRun(run_id=run_id, error=fault(error)))
+
+    def replay(run_id: str) -> ChangedRun:
+        run = _replay(run_id)
+        return ChangedRun(run_id=run_id, id=run.id, status=run.status)
+
+    results = _each(body.run_ids, replay)
     return ReplayedRuns(results=results, total=len(results), replayed=_done(results))
+
+
+def _each(run_ids: Sequence[str], change: Callable[[str], ChangedRun]) -> list[ChangedRun]:
+    """What becomes of each, in its place; those for which no time is left say so."""
+    results: dict[int, ChangedRun] = {}
+    # Youngest first: those that wait for a place are then gone before one is given up that would let them in.
+    for place, run_id in sorted(enumerate(run_ids), key=lambda one: one[1], reverse=True):
+        if routes.remaining_seconds < SPARE_SECONDS:
+            results[place] = ChangedRun(run_id=run_id, error=NO_TIME)
+            continue
+        try:
+            results[place] = change(run_id)
+        except QuintetError as error:
+            results[place] = ChangedRun(run_id=run_id, error=fault(error))
+    return [results[place] for place in range(len(run_ids))]
 
 
 def _done(results: list[ChangedRun]) -> int:

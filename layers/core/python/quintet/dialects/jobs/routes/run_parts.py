@@ -9,15 +9,15 @@ from aws_lambda_powertools.event_handler import Response
 
 from quintet.dialects.jobs import documented
 from quintet.dialects.jobs.attempts import attempt_view, attempts
-from quintet.dialects.jobs.models_runs import (
+from quintet.dialects.jobs.models_run_parts import (
     AttemptView,
     CheckpointView,
     EventView,
-    JobRunView,
     LogView,
     OutputView,
     StepRunView,
 )
+from quintet.dialects.jobs.models_runs import JobRunView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.dialects.jobs.routes.runs import RunId, known
 from quintet.dialects.jobs.shapes import Shown

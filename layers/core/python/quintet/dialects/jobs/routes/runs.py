@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import ProjectId, own_project
+from quintet.dialects.jobs.finding import NAME, ProjectId, own_project
 from quintet.dialects.jobs.models_runs import JobRunView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.dialects.jobs.values import WHOLE_BYTES, Values
@@ -23,7 +23,7 @@ from quintet.web.gate import needs
 
 routes = Routes()
 
-RunId = Annotated[str, Path(min_length=1, max_length=64, description="The run's id.")]
+RunId = Annotated[str, Path(min_length=1, max_length=64, pattern=NAME, description="The run's id.")]
 OfJob = Annotated[str | None, Query(max_length=128, description="Only runs of this job, by its id.")]
 TagKey = Annotated[str | None, Query(max_length=64, description="Only runs triggered with this tag.")]
 TagValue = Annotated[str | None, Query(max_length=256, description="Only those whose tag `tag_key` has this value.")]

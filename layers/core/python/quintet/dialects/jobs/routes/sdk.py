@@ -7,19 +7,19 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.models_runs import (
+from quintet.dialects.jobs.models_reports import (
     Annotations,
     CheckpointBody,
     CheckpointMade,
     CompleteBody,
     FailBody,
-    JobRunView,
     LogBody,
     OutputBody,
     PayloadView,
     ProgressBody,
     SpawnBody,
 )
+from quintet.dialects.jobs.models_runs import JobRunView
 from quintet.dialects.jobs.routes.runs import RunId
 from quintet.dialects.jobs.values import WHOLE_BYTES, Values
 from quintet.dialects.jobs.views_runs import run_view

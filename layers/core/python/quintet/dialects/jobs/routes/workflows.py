@@ -14,16 +14,18 @@ from quintet.dialects.jobs.triggering import IDEMPOTENCY_HEADERS, ask, idempoten
 from quintet.dialects.jobs.workflow_authoring import WorkflowAuthor, steps_of
 from quintet.dialects.jobs.workflow_graph import graph_view, mermaid, plan_view
 from quintet.dialects.jobs.workflow_models import (
-    DryRunBody,
-    DryRunView,
-    GraphView,
-    PlanView,
     TriggeredWorkflow,
     WorkflowIn,
     WorkflowPatch,
     WorkflowTrigger,
     WorkflowVersionView,
     WorkflowView,
+)
+from quintet.dialects.jobs.workflow_plans import (
+    DryRunBody,
+    DryRunView,
+    GraphView,
+    PlanView,
 )
 from quintet.dialects.jobs.workflow_rehearsing import rehearse
 from quintet.dialects.jobs.workflow_steps import DIALECT, StepIn
