@@ -33,7 +33,7 @@ class Code:
         self._imported: dict[str, dict[str, Node]] = {}
         self._package = package
         found = [path for folder in folders for path in sorted((package / folder).rglob("*.py"))]
-        for path in [*found, package / "bootstrap.py"]:
+        for path in [*found, *sorted((package / "bootstrap").glob("*.py"))]:
             if "memory" not in path.parts:
                 self._read(str(path.relative_to(package)), ast.parse(path.read_text()))
         for kind in self.kinds.values():
@@ -72,10 +72,17 @@ class Code:
     def adapters(self) -> dict[str, str]:
         """Which class serves a port, as bootstrap says."""
         found = {}
-        for method in self.kinds["Services"].methods.values():
+        bound = [
+            method
+            for kind in self.kinds.values()
+            if kind.module.startswith("bootstrap/")
+            for method in kind.methods.values()
+        ]
+        for method in bound:
             made = [one.value for one in ast.walk(method) if isinstance(one, ast.Return)]
             if (
                 isinstance(method.returns, ast.Name)
+                and made
                 and isinstance(made[0], ast.Call)
                 and isinstance(made[0].func, ast.Name)
             ):
@@ -131,7 +138,8 @@ class Code:
         if found is None:
             return
         module, body = found
-        known = _arguments(body) | {"self": node[0]}
+        # The parts are put together in several classes, which are one object.
+        known = _arguments(body) | {"self": "Services" if module.startswith("bootstrap/") else node[0]}
         for _ in range(2):  # a name may be made of one that is assigned further down in the walk
             for name, value in _assigned(body):
                 if made := self._type(value, known, module):

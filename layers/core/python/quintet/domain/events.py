@@ -17,9 +17,13 @@ VERSION = 1
 class EventType(StrEnum):
     """Every event a journal can hold. Names are stored: never rename, only add."""
 
-    RUN_CREATED = "run.created"  # input; given {steps, item, index} for an item of a map
-    RUN_DELAYED = "run.delayed"  # until; again with another time, or with another input: moved
-    RUN_GATHERED = "run.gathered"  # item: one more payload of a batch
+    RUN_CREATED = (
+        "run.created"  # input; given {steps, item, index} for an item of a map; marks of a run that triggers merge into
+    )
+    RUN_DELAYED = (
+        "run.delayed"  # until; again with another time, or with another input (and its trigger's marks): moved
+    )
+    RUN_GATHERED = "run.gathered"  # item: one more payload of a batch; marks of its trigger
     RUN_QUEUED = "run.queued"  # slots
     RUN_STARTED = "run.started"  # deadline; version when it is not the one of the trigger; input of a batch
     RUN_WAITING = "run.waiting"  # for: what a run waits for that has not started

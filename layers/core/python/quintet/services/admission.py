@@ -142,7 +142,9 @@ class Admission:
         if pinned or job.version == run.version:
             return
         opened.run = replace(run, version=job.version, version_id=job.version_id)
-        opened.state = fold(run.id, self._journal.plan_of(opened.run), self._runs.tail(run.id, 0))
+        # Up to where it was decided on: what others have appended since must make the admission fail.
+        seen = self._runs.tail(run.id, 0, opened.state.number)
+        opened.state = fold(run.id, self._journal.plan_of(opened.run), seen)
 
     def expire(self, run_id: str) -> Answer:
         """Ends an unstarted run whose time to start is over."""

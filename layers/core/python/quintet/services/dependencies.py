@@ -171,10 +171,10 @@ class Dependencies:
         if not waiting or self.unmet(job):
             return
         for run_id in waiting:
-            released = True
+            waits_on: object = False
             with suppress(NotFound, Conflict):  # it ended, or went on, by itself
-                released = self._release(run_id)
-            if released:
+                waits_on = self._release(run_id)
+            if not waits_on:
                 self._store.forget(job.id, run_id)
 
     # --- what follows a run's end ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from quintet.services.endings import Endings
 from quintet.services.journal import Journal, OpenRun
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Timers
-from quintet.services.terms import DELAY_SLACK, DUE_GRACE
+from quintet.services.terms import DELAY_SLACK
 
 PAUSABLE = frozenset({RunStatus.QUEUED, RunStatus.EXECUTING, RunStatus.WAITING})
 
@@ -56,8 +56,6 @@ class HoldRuns:
         if run.started_at is None:
             self._let_in(run)
             return self._runs.get(run_id)
-        # Should this process die before the wake, the sweep finds the run by this.
-        self._runs.postpone(run_id, run.updated_at + DUE_GRACE)
         self._endings.wake(run_id)
         return run
 
@@ -82,21 +80,21 @@ class HoldRuns:
     def release(self, run_id: str) -> bool:
         """Lets in a run that waited for what must come before its start; nothing for any other.
 
-        False when its own time has not come either: it waits on.
+        True when it waits on, because its own time has not come either.
         """
 
         def decision(opened: OpenRun, draft: Draft) -> bool:
             if opened.state.status is not RunStatus.WAITING or not rules.unstarted(opened.state):
-                return True
-            if opened.run.scheduled_at is not None and opened.run.scheduled_at - draft.now > DELAY_SLACK:
                 return False
+            if opened.run.scheduled_at is not None and opened.run.scheduled_at - draft.now > DELAY_SLACK:
+                return True
             draft.add(EventType.RUN_QUEUED, slots=[slot.name for slot in opened.run.slots])
-            return True
+            return False
 
-        opened, released = self._journal.decide(run_id, decision)
+        opened, waits_on = self._journal.decide(run_id, decision)
         if opened.state.status is RunStatus.QUEUED:
             self._let_in(opened.run)
-        return released
+        return waits_on
 
     def _let_in(self, run: Run) -> None:
         if run.slots:

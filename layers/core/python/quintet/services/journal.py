@@ -113,7 +113,7 @@ class Journal:
         run = as_run(opened.run, opened.state)
         change = None
         if run != replace(opened.run, updated_at=run.updated_at):
-            change = Change(run, opened.run.status, _due(run, opened.state, draft.now))
+            change = Change(run, opened.run.status, _due(run, opened.run.status, opened.state, draft.now))
         self._runs.append(run.id, draft.base, draft.events, change)
         opened.run = run
         if not run.status.terminal and snapshot.worth_keeping(opened.state.number, opened.snapshot_number):
@@ -152,12 +152,13 @@ def _brief(error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     }
 
 
-def _due(run: Run, state: RunState, now: datetime) -> datetime | None:
+def _due(run: Run, was: RunStatus, state: RunState, now: datetime) -> datetime | None:
     """When the sweep looks at a run whose item changes: an ended one, to repeat what follows its end; an unstarted one, to let it in."""
     if run.status.terminal:
         return now + DUE_GRACE if state.abandoned or run.follows else None
     if not rules.unstarted(state):
-        return None
+        # Should whoever resumes a run die before its wake, the sweep finds it by this.
+        return now + DUE_GRACE if was is RunStatus.PAUSED and run.status is not RunStatus.PAUSED else None
     if run.status is RunStatus.DELAYED and state.until is not None:
         look = state.until + DUE_GRACE
     else:

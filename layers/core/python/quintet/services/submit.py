@@ -230,8 +230,8 @@ class Submit:
                 raise Conflict("this idempotency key was used with another payload")
             case AlreadyThere():
                 how = "duplicate" if (refused.guard or "").startswith("dedup#") else "idempotent"
-                if how == "duplicate" and start.claims.rates:  # rates come before deduplication: it counts
-                    self._spend(refused.run_id, start)
+                if how == "duplicate" and (spent := self._spend(refused, start)) is not None:
+                    return self._refused(spent, start, hash_)
                 return Submitted(self._runs.get(refused.run_id), how, hash_)
             case RateExceeded():
                 raise self._limited(refused, start.claims.rates)
@@ -239,11 +239,16 @@ class Submit:
                 raise Conflict("a run of this job is active, and it skips triggers then")
         raise refused
 
-    def _spend(self, run_id: str, start: Start) -> None:
+    def _spend(self, duplicate: AlreadyThere, start: Start) -> Exception | None:
+        """Has a duplicate count, since rates come before deduplication, and binds its key to the run that it was answered with. What
+        refuses that; None when nothing does."""
+        guards = tuple(guard for guard in start.claims.guards if guard.name != duplicate.guard)
         try:
-            self._runs.claim(run_id, Claims(rates=start.claims.rates), self._clock.now())
-        except RateExceeded as full:
-            raise self._limited(full, start.claims.rates) from None
+            if guards or start.claims.rates:
+                self._runs.claim(duplicate.run_id, Claims(guards, start.claims.rates), self._clock.now())
+        except (AlreadyThere, RateExceeded) as refused:
+            return refused
+        return None
 
     def _limited(self, full: RateExceeded, rates: Sequence[Rate]) -> RateLimited:
         most = next(rate.most for rate in rates if rate.name == full.name)

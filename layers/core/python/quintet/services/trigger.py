@@ -25,8 +25,9 @@ MANUAL = Trigger()
 class Start:
     """What a new run begins with beside its job and input.
 
-    `at` delays the start; `gathered` makes it a batch that begins with one payload; `awaits` names what must come before the start
-    (dependencies). `reused` are step events that a retry takes over from the run before. The rest is as in Run.
+    `at` delays the start; `gathered` makes it a batch that begins with one payload; `marks` are those of the trigger that makes a run into
+    which others merge (None: any other run); `awaits` names what must come before the start (dependencies). `reused` are step events that
+    a retry takes over from the run before. The rest is as in Run.
     """
 
     trigger: Trigger = MANUAL
@@ -36,6 +37,7 @@ class Start:
     at: datetime | None = None
     awaits: str | None = None
     gathered: bool = False
+    marks: Sequence[str] | None = None
     reused: Sequence[Event] = ()
     claims: Claims = NO_CLAIMS
     slots: tuple[Slot, ...] = ()
@@ -136,7 +138,10 @@ class TriggerRun:
         now = self._clock.now()
         run = _run(job, start, start.run_id or self._ids.new(), now)
         stored = self._payloads.put(with_default_input(job.settings.get("input"), given))
-        begin = [Event(EventType.RUN_CREATED, now, None, {} if start.gathered else {"input": stored}), *start.reused]
+        told = ({} if start.gathered else {"input": stored}) | (
+            {} if start.marks is None else {"marks": [*start.marks]}
+        )
+        begin = [Event(EventType.RUN_CREATED, now, None, told), *start.reused]
         if start.gathered:
             begin.append(Event(EventType.RUN_GATHERED, now, None, {"item": stored}))
         due = now + LEASE
@@ -146,7 +151,9 @@ class TriggerRun:
             due = now + RESTING_CHECK
             if start.at is not None:
                 due = min(due, max(start.at, now) + DUE_GRACE)
-        elif start.at is not None and start.at > now:
+        elif start.at is not None and (
+            start.at > now or start.gathered
+        ):  # what was gathered is its input when it is admitted
             run = replace(run, status=RunStatus.DELAYED)
             begin.append(Event(EventType.RUN_DELAYED, now, None, {"until": to_millis(start.at)}))
             due = start.at + DUE_GRACE

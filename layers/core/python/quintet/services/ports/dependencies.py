@@ -11,8 +11,8 @@ from quintet.domain.run import Run, Trigger
 TriggerJob = Callable[[Job, Any, Trigger, tuple[str, ...]], object]
 """Starts a run of a job with an input, once for each guard name however often it is asked."""
 
-ReleaseRun = Callable[[str], bool]
-"""Lets a waiting run go on; harmless for one that does not wait any more. False when it waits for its own time too."""
+ReleaseRun = Callable[[str], object]
+"""Lets a waiting run go on; harmless for one that does not wait any more. Answers something true when it waits on, for its own time."""
 
 LatestEnd = Callable[[str, str], Run | None]
 """(project, job id) -> the job's run that ended last, as far as lists know it."""
