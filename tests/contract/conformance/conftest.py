@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from tests.contract.conformance.world import Later, World
 from tests.local_cloud.server import Server
@@ -13,7 +14,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     server = Server(tmp_path_factory.mktemp("conformance") / "home")
     with Later() as endpoint:
         try:
-            with World(server.start().url, endpoint) as world:
-                yield world
+            with httpx.Client(base_url=server.start().url, timeout=60, trust_env=False) as client:
+                yield World(client, endpoint)
         finally:
             server.stop()

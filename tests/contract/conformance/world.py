@@ -27,12 +27,11 @@ class Later(Endpoint):
         return (202 if path == LATER else status), body
 
 
-class World(httpx.Client):
+class World:
     """A project's things. What a request may use up is made anew for each operation."""
 
-    def __init__(self, url: str, endpoint: Later) -> None:
-        super().__init__(base_url=url, timeout=60, trust_env=False)
-        self.url, self._endpoint = url, endpoint
+    def __init__(self, client: httpx.Client, endpoint: Later) -> None:
+        self.url, self._client, self._endpoint = str(client.base_url), client, endpoint
         self._bearer("local-dev-key")
         self.project = self.make("/v1/projects", {"name": f"conformance {uuid4()}"})["id"]
         body = {"project_id": self.project, "name": "all", "scopes": ["admin"]}
@@ -42,18 +41,18 @@ class World(httpx.Client):
         self._operation = ""
 
     def _bearer(self, key: str) -> None:
-        self.headers["authorization"] = f"Bearer {key}"
+        self._client.headers["authorization"] = f"Bearer {key}"
 
     def make(self, path: str, body: Any = None) -> Any:
         """What a POST made."""
-        answer = self.post(path, json=body)
+        answer = self._client.post(path, json=body)
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
     def until(self, path: str, *statuses: str) -> Any:
         """A run once it has one of these statuses."""
         end = time.monotonic() + 60
-        while (found := self.get(path).json())["status"] not in statuses:
+        while (found := self._client.get(path).json())["status"] not in statuses:
             assert time.monotonic() < end, found
             time.sleep(0.02)
         return found
@@ -125,7 +124,7 @@ class World(httpx.Client):
 
     def _whole_job(self) -> dict[str, str]:
         job = self.job(tags={"t": "v"}, webhook_url=f"{self._endpoint.url}/told", webhook_secret="a secret of mine")
-        version = self.get(f"/v1/jobs/{job}").json()["version_id"]
+        version = self._client.get(f"/v1/jobs/{job}").json()["version_id"]
         edge = self.make(f"/v1/jobs/{job}/dependencies", {"depends_on_job_id": self.thing("other_job")["job_id"]})
         return {"job_id": job, "version_id": version, "dependency_id": edge["id"]}
 
@@ -134,7 +133,7 @@ class World(httpx.Client):
         run = self.trigger(job, tags={"t": "v"})["id"]
         self.until(f"/v1/runs/{run}", "completed")
         end = time.monotonic() + 60
-        while not (told := self.get(f"/v1/webhook-deliveries?run_id={run}").json()):
+        while not (told := self._client.get(f"/v1/webhook-deliveries?run_id={run}").json()):
             assert time.monotonic() < end
             time.sleep(0.02)
         return {"run_id": run, "delivery_id": told[0]["id"]}
@@ -173,7 +172,7 @@ class World(httpx.Client):
         run = self.make(f"/api/v1/automations/{self._automation()['automation_id']}/run", {})["id"]
         steps = f"/api/v1/automation-runs/{run}/waiting"
         end = time.monotonic() + 60
-        while not self.get(steps).json()["waiting"]:
+        while not self._client.get(steps).json()["waiting"]:
             assert time.monotonic() < end
             time.sleep(0.02)
         return {"run_id": run, "key": "gate"}

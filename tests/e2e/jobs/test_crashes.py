@@ -1,8 +1,12 @@
 """kill -9 of the whole server while runs hold their places: nothing leaks, and all come to their end."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 
+import httpx
 import pytest
 from tests.local_cloud.jobs import JobsClient, holders, key_holders
 from tests.local_cloud.server import Server
@@ -36,17 +40,20 @@ def test_after_kill_9_no_place_is_lost_and_every_run_ends(mortal: Server, target
         target.wait(lambda: len(target.calls) == 3 + 2 + 1 + 1)
         api.becomes(waits["id"], "waiting")
         before = {job: set(holders(mortal, job)) for job in (carried, reported, fragile)}
-        token = api.good(api.ask(carried, idempotency_key="kept"), 201)
-        mortal.kill()
+        with asking(mortal, carried) as acknowledged:
+            api.until(lambda: len(acknowledged) >= 10)
+            mortal.kill()
     assert {job: len(held) for job, held in before.items()} == {carried: 3, reported: 1, fragile: 1}
     target.wait(lambda: all(call.closed.is_set() for call in target.calls if call.path != "/reported"))
     for path in ("/carried", "/inline", "/fragile"):
         target.release(path)
     mortal.start()
     with JobsClient(mortal.url) as api:
-        kept = api.trigger(carried, idempotency_key="kept")
-        assert (kept["id"], kept["idempotency_hit"]) == (token["id"], True)
-        for run_id in [*ids, kept["id"]]:
+        for key, run_id in acknowledged.items():
+            kept = api.trigger(carried, idempotency_key=key)
+            assert (kept["id"], kept["idempotency_hit"]) == (run_id, True)
+        ids += acknowledged.values()
+        for run_id in ids:
             assert api.becomes(run_id)["status"] == "completed"
         # A job without a second attempt has lost its run, but not its place.
         assert [api.becomes(run["id"])["status"] for run in (lost, saved)] == ["crashed", "completed"]
@@ -66,6 +73,32 @@ def test_after_kill_9_no_place_is_lost_and_every_run_ends(mortal: Server, target
         times = Counter(call.run_id for call in target.calls)
         cut = {call.run_id for call in target.calls if call.closed.is_set()}
         assert {run_id: times[run_id] for run_id in ids} == {run_id: 1 + (run_id in cut) for run_id in ids}
+
+
+@contextmanager
+def asking(server: Server, job: str) -> Iterator[dict[str, str]]:
+    """Triggers set out all the while by three clients, until one is not answered; the ids of those that were, by idempotency key."""
+    acknowledged: dict[str, str] = {}
+    numbers = count()
+
+    def ask() -> None:
+        with JobsClient(server.url) as api:
+            while True:
+                key = f"asked {next(numbers)}"
+                try:
+                    answer = api.ask(job, idempotency_key=key)
+                except httpx.HTTPError:
+                    return
+                if answer.status_code != 201:
+                    return
+                acknowledged[key] = answer.json()["id"]
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    yield acknowledged
+    for thread in threads:
+        thread.join()
 
 
 def _reply(call: Call) -> Answer:

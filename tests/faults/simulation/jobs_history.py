@@ -49,7 +49,7 @@ class JobsHistory(History):
         for _ in range(self.world.random.randint(1, 3)):
             self._open_a_job()
         self.endpoints.spawned = self.jobs
-        for _ in range(self.world.random.randint(0, 6)):
+        for _ in range(self.world.random.randint(0, 12)):
             self.world.later(self.world.random.uniform(0, STORM_SECONDS), self.customers.meddle)
         super().run()
 

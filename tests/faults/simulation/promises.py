@@ -135,11 +135,12 @@ class Promises:
             number = (self.given(run_id) or {}).get("n")
             if number is None:
                 continue  # the last was a dependency's or a program's trigger
-            winner = next((order for order in orders if order.ask.input["n"] == number), None)
-            assert winner is not None, f"{run_id} runs with {self.given(run_id)}, which nobody sent"
-            if winner.errors or winner.ended is None:
-                continue  # nobody knows when it was merged last
-            later = [order for order in merged if order.began > winner.ended and order.ask.input["n"] != number]
+            sent = [order for order in orders if order.ask.input["n"] == number]
+            assert sent, f"{run_id} runs with {self.given(run_id)}, which nobody sent"
+            if any(order.errors for order in sent):
+                continue  # nobody knows when it came
+            last = max(order.ended for order in sent if order.ended is not None)
+            later = [order for order in merged if order.began > last and order.ask.input["n"] != number]
             assert not later, f"{run_id} runs with payload {number}, replaced by {later}"
 
     def check_moves(self) -> None:

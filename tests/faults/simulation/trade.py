@@ -11,8 +11,7 @@ from quintet.domain.run import VersionPolicy
 from quintet.domain.terms import RateLimit, Terms
 
 RATES = (
-    (),
-    (),
+    *[()] * 6,
     (RateLimit(2, 60),),
     (RateLimit(2, 120, "user"),),
     (RateLimit(4, 300), RateLimit(1, 60, "user")),

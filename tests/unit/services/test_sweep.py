@@ -175,9 +175,10 @@ def test_hundreds_of_lapses_are_taken_up_in_one_sweep(engine: Stage) -> None:
     assert engine.http.count(url("a")) == 250
 
 
-def test_after_a_restart_carried_attempts_are_lost_at_once(engine: Stage) -> None:
-    """No carrier outlives the machine it ran on: the attempt fails and its policy goes on, long before its deadline."""
-    run_id = engine.trigger(engine.define(call("a", timeout=600.0, retry=RetryPolicy(2, Strategy.FIXED, 0.0))))
+@pytest.mark.parametrize("delay", [0.0, 0.5, 3.0])
+def test_after_a_restart_carried_attempts_are_lost_at_once(engine: Stage, delay: float) -> None:
+    """No carrier outlives the machine it ran on: the attempt fails and its policy goes on, long before its deadline or the next sweep."""
+    run_id = engine.trigger(engine.define(call("a", timeout=600.0, retry=RetryPolicy(2, Strategy.FIXED, delay))))
     engine.hooks.append(lambda when, name: engine.lose.add("carriers") if name == "carriers.start" else None)
     engine.play(1)
     token = 1 + next(i for i, event in enumerate(engine.events(run_id)) if event.type is EventType.STEP_STARTED)

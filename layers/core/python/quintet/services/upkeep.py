@@ -141,22 +141,23 @@ class Sweep:
             return False
 
     def _take_up_live(self, lapse: Lapse, now: datetime, *, leases_lapsed: bool) -> bool:
-        if leases_lapsed:
-            self._lose_carried(lapse.run_id)
+        lost = leases_lapsed and self._lose_carried(lapse.run_id)
         if not lapse.active:
-            return self._look(lapse, now)
+            return self._look(lapse, now, lost=lost)
         if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
             return False
         return self._reclaim(lapse, now)
 
-    def _lose_carried(self, run_id: str) -> None:
-        """After a restart no carrier is at work any more."""
+    def _lose_carried(self, run_id: str) -> bool:
+        """After a restart no carrier is at work any more; True when one was: nobody has set a timer for the next attempt."""
 
-        def decision(opened: OpenRun, draft: Draft) -> None:
-            for path in [path for path in opened.state.running if opened.state.steps[path].carrier]:
+        def decision(opened: OpenRun, draft: Draft) -> bool:
+            carried = [path for path in opened.state.running if opened.state.steps[path].carrier]
+            for path in carried:
                 fail(draft, path, CRASHED)
+            return bool(carried)
 
-        self._journal.decide(run_id, decision)
+        return self._journal.decide(run_id, decision)[1]
 
     def _finish(self, lapse: Lapse) -> bool:
         """Repeats what should have followed a run's end."""
@@ -164,7 +165,7 @@ class Sweep:
         self._endings.after(opened.run, opened.state)
         return True
 
-    def _look(self, lapse: Lapse, now: datetime) -> bool:
+    def _look(self, lapse: Lapse, now: datetime, *, lost: bool) -> bool:
         """A resting run: wakes it when its time has come or a child ended unheard; else looks again, ever less often."""
         opened = self._journal.open(lapse.run_id)
         if unstarted(opened.state):
@@ -177,7 +178,7 @@ class Sweep:
         self._endings.hear_children(opened)
         silent = self._heartbeats.check(opened, now)
         moment = next_moment(state)
-        heard = bool(state.number > number or state.ready or state.turns or state.failing)
+        heard = bool(lost or state.number > number or state.ready or state.turns or state.failing)
         heard = heard or any(_untaken(state.steps[path], now) for path in state.running)
         elsewhere = state.waiting or state.running
         waited = now - (state.changed_at or now)
