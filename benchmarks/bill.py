@@ -39,7 +39,7 @@ class Meter:
                     self.cold.setdefault(path.stem, line["invocation"]["ms"])
             if not path.stem.endswith(_STANDING):
                 for line in lines:
-                    _count(line, found)
+                    count_line(line, found)
         for kind, arn in self._machines.items():
             for execution in self._new_executions(arn):
                 self._count_execution(kind, execution, found)
@@ -71,7 +71,8 @@ class Meter:
         found["Standard transitions"] += 1 + sum(event["type"].endswith("StateEntered") for event in history["events"])
 
 
-def _count(line: dict[str, Any], found: Counts) -> None:
+def count_line(line: dict[str, Any], found: Counts) -> None:
+    """Adds what one line of a meter file says."""
     if call := line.get("invocation"):
         found["Lambda invocations"] += 1
         found["Lambda GB-s"] += math.ceil(call["ms"]) / 1000 * call["mb"] / 1024

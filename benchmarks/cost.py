@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
 from benchmarks import metered, prices, report
 from benchmarks.bill import Meter
 from benchmarks.cloud import Cloud, chain, cloud, define
@@ -92,7 +94,21 @@ class _Bench:
 
 
 def _show(found: dict[str, Units]) -> None:
-    made = report.table(f"3. Cost: units a run, and $ a million runs (us-east-1 list prices of {prices.DATE})", "unit")
+    made = bill_table(f"3. Cost: units a run, and $ a million runs (us-east-1 list prices of {prices.DATE})", found)
+    made.add_row("target", "", f"≤ {TARGET:.0f}", *[""] * (2 * len(found) - 2))
+    report.show(
+        made,
+        "Durations as measured here on warm workers, where a call of DynamoDB takes 2 ms. On AWS the function waits longer: the line",
+        "below the sum takes 6 ms for every call instead (assumed). Keys are kept for 30 s, so the first run of many pays for them.",
+        "A parked wait: two bursts and one message (over a quarter of an hour: one execution of the park machine). Tick and sweep, once a",
+        "minute for all runs, are in none.",
+    )
+    report.show(request_table("3b. DynamoDB units a run, by request and by table or index", found))
+
+
+def bill_table(title: str, found: dict[str, Units]) -> Table:
+    """Units and list prices a million, for each of some things."""
+    made = report.table(title, "unit")
     for name in found:
         made.add_column(name, justify="right")
         made.add_column("$/M", justify="right")
@@ -106,21 +122,16 @@ def _show(found: dict[str, Units]) -> None:
     made.add_section()
     made.add_row("in all", *[cell for total in totals for cell in ("", f"{total:.2f}")], style="bold")
     aws = [_price(_on_aws(units)) for units in found.values()]
-    made.add_row(
-        f"with {AWS_CALL_S * 1000:.0f} ms a call (below)", *[cell for total in aws for cell in ("", f"{total:.2f}")]
-    )
-    made.add_row("target", "", f"≤ {TARGET:.0f}", *[""] * (2 * len(found) - 2))
-    report.show(
-        made,
-        "Durations as measured here on warm workers, where a call of DynamoDB takes 2 ms. On AWS the function waits longer: the line",
-        "below the sum takes 6 ms for every call instead (assumed). Keys are kept for 30 s, so the first run of many pays for them.",
-        "A parked wait: two bursts and one message (over a quarter of an hour: one execution of the park machine). Tick and sweep, once a",
-        "minute for all runs, are in none.",
-    )
-    detail = report.table("3b. DynamoDB units a run, by request and by table or index", "request", *found)
+    made.add_row(f"with {AWS_CALL_S * 1000:.0f} ms a call", *[cell for total in aws for cell in ("", f"{total:.2f}")])
+    return made
+
+
+def request_table(title: str, found: dict[str, Units]) -> Table:
+    """DynamoDB's units by request and table or index."""
+    made = report.table(title, "request", *found)
     for name in sorted({name for units in found.values() for name in units if "Table" in name}):
-        detail.add_row(name, *(f"{units[name]:.2f}" if name in units else "" for units in found.values()))
-    report.show(detail)
+        made.add_row(name, *(f"{units[name]:.2f}" if name in units else "" for units in found.values()))
+    return made
 
 
 def _show_cold(cold: dict[str, float]) -> None:

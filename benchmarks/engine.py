@@ -33,7 +33,10 @@ def engine(cloud: Cloud) -> Iterator[Services]:
                 logs_table=outputs["LogsTable"],
                 blobs_bucket=outputs["BlobsBucket"],
                 burst_machine_arn=outputs["BurstMachineArn"],
-            )
+                park_machine_arn=outputs["ParkMachineArn"],
+                wakes_queue_url=f"{address}/000000000000/{QUEUE}",
+            ),
+            **replaced,
         )
     finally:
         aws.forget_clients()

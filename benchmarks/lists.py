@@ -25,7 +25,7 @@ def measure(cloud: Cloud) -> None:
     api = cloud.api()
     automation = define(api, "listed", chain(1)).split("/")[4]
     with engine(cloud):
-        _write(Table(cloud.outputs()["RunsTable"]), automation, PAGE * PAGES)
+        write_runs(Table(cloud.outputs()["RunsTable"]), automation, PAGE * PAGES)
     made = report.table(
         f"7. Lists: pages of {PAGE} of {PAGE * PAGES} runs (GET, median of {ROUNDS})",
         "list",
@@ -51,13 +51,14 @@ def measure(cloud: Cloud) -> None:
     )
 
 
-def _write(table: Table, automation: str, total: int) -> None:
+def write_runs(table: Table, job_id: str, total: int) -> None:
+    """Writes the items of completed runs of a job, a second apart until now, and counts them."""
     began = datetime.now(UTC) - timedelta(days=1)
     items = []
     for place in range(total):
         at = began + timedelta(seconds=place)
         run_id = uuid7(int(at.timestamp() * 1000), 0, place)
-        run = Run(run_id, _PROJECT, automation, 1, automation, RunStatus.COMPLETED, at, at, started_at=at, ended_at=at)
+        run = Run(run_id, _PROJECT, job_id, 1, job_id, RunStatus.COMPLETED, at, at, started_at=at, ended_at=at)
         items.append(meta_item(run, None, None))
     table.put_many(items)
     for shard in range(COUNTER_SHARDS):

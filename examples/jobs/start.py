@@ -55,7 +55,7 @@ def main(text: str = TEXT, endpoint_port: str = "8021") -> int:
         run = ask("GET", f"/v1/runs/{run['id']}")
     outputs = {one["output_key"]: one["value"] for one in ask("GET", f"/v1/runs/{run['id']}/outputs")}
     ended = {"status": run["status"], "result": run.get("result"), "error": run.get("error"), "outputs": outputs}
-    sys.stdout.write(json.dumps(ended, indent=2) + "\n")
+    sys.stdout.write(json.dumps(ended) + "\n")
     return 0 if run["status"] == "completed" else 1
 
 

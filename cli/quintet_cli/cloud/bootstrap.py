@@ -28,7 +28,7 @@ async def prepare(settings: Settings, emulator: Emulator, deployment: Deployment
 
 def _seed_key(settings: Settings, emulator: Emulator) -> None:
     code = settings.root / "layers" / "core" / "python"
-    if not (code / "quintet" / "bootstrap").is_dir():
+    if not (code / "quintet").is_dir():  # a template without our code
         return
     # A process of its own: the product's settings come from the environment, which in here belongs to the emulator.
     done = subprocess.run(

@@ -170,16 +170,18 @@ def test_a_label_for_nobody_is_not_found(runs: Runs) -> None:
 SOLO = (Slot("solo", 1, refuses=True), Slot("wide", 1))
 
 
-@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.DELAYED, RunStatus.WAITING, RunStatus.EXECUTING])
-def test_nobody_waits_for_a_slot_that_refuses(runs: Runs, status: RunStatus) -> None:
-    """Whatever state it begins in, a new run takes such a slot or is not made; its end gives it back though it never started."""
-    first = _create(runs, status=status, slots=SOLO)
-    for another in (RunStatus.QUEUED, RunStatus.DELAYED):
-        refusal = _refusal(runs, status=another, slots=SOLO)
-        assert isinstance(refusal, SlotTaken)
-        assert str(refusal) == "solo"
+def test_a_slot_that_refuses_is_named_first(runs: Runs) -> None:
+    """A run that should start finds it full, and that is what it is told; one that starts later asks for it then."""
+    first = _create(runs, slots=SOLO)
+    refusal = _refusal(runs, status=RunStatus.EXECUTING, slots=SOLO)
+    assert isinstance(refusal, SlotTaken)
+    assert str(refusal) == "solo"
+    later = _create(runs, status=RunStatus.DELAYED, slots=SOLO)
+    started = replace(later, status=RunStatus.EXECUTING, started_at=after(1))
+    with pytest.raises(SlotTaken, match="solo"):
+        runs.admit(started, 2, [progress(3)], after(9))
     _end(runs, first)
-    _create(runs, status=RunStatus.QUEUED, slots=SOLO)
+    assert runs.admit(started, 2, [progress(3)], after(9)) == 1
 
 
 def test_a_run_with_its_refusing_slot_queues_for_the_others(runs: Runs) -> None:

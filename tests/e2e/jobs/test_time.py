@@ -13,7 +13,7 @@ from tests.local_cloud.work import Work
 def test_delayed_runs_begin_at_their_second_and_not_before(api: JobsClient, target: Work) -> None:
     """Ten of them between 2 and 3 s ahead, one moved from the far future to the near one, one moved away."""
     job = api.job(target.url)
-    begun = datetime.now(UTC)
+    begun = _millis(datetime.now(UTC))
     times = [begun + timedelta(seconds=2 + n / 10) for n in range(10)]
     runs = {api.trigger(job, scheduled_at=_text(at), payload=n)["id"]: at for n, at in enumerate(times)}
     far = api.trigger(job, scheduled_at=_text(begun + timedelta(days=2)), payload="nearer")["id"]

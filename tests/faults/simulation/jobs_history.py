@@ -1,5 +1,6 @@
 """A history in which jobs with terms, dependencies, webhooks and reporting endpoints live among the others."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -117,6 +118,18 @@ class JobsHistory(History):
         """The runs that wait for dependencies that don't hold."""
         waiting = [run for run in self.world.witness.live() if run.status is RunStatus.WAITING and not run.started_at]
         return {run.id for run in waiting if self.honest.dependencies.unmet(self._job(run.job_id))}
+
+    def met(self) -> Counter[str]:
+        """What happened in this history, counted."""
+        witness, orders = self.world.witness, self.customers.orders
+        found = Counter(
+            {"debounced": "merged", "batched": "merged"}.get(order.how or "", order.how) for order in orders
+        )
+        found["refused late"] = self.endpoints.refused_late
+        found["told"] = len(self.endpoints.told)
+        found["followed"] = sum(run.trigger.type == "job_completion" for run in witness.runs.values())
+        found["at its cap"] = witness.at_cap
+        return Counter({str(what): count for what, count in found.items()})
 
     def check(self) -> None:
         """Every promise of every run, and those of the Jobs API."""

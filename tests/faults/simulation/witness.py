@@ -39,7 +39,7 @@ class Witness:
         self.broken: list[str] = []
         self.runs: dict[str, Run] = {}
         self.seen: set[tuple[str | None, str]] = set()
-        self.most_active: defaultdict[str, int] = defaultdict(int)
+        self.at_cap = 0
         self._jobs: dict[str, Job] = {}
         self._active: defaultdict[str, set[str]] = defaultdict(set)
         self._active_of_key: defaultdict[str, set[str]] = defaultdict(set)
@@ -136,7 +136,7 @@ class Witness:
             (held[name].add if live else held[name].discard)(run.id)
             most = self.key_limit(run) if held is self._active_of_key else (job.terms.max_concurrency if job else None)
             if begins and most is not None:
-                self.most_active[name] = max(self.most_active[name], len(held[name]))
+                self.at_cap += len(held[name]) == most
                 if len(held[name]) > most:
                     self.note(f"{len(held[name])} runs of {name} are active, of at most {most}: {sorted(held[name])}")
         if job is not None and job.terms.skip_if_running:

@@ -223,6 +223,17 @@ def test_a_job_that_skips_takes_one_run_at_a_time(engine: Stage) -> None:
     assert engine.submit(job).how == "created"
 
 
+def test_a_scheduled_run_is_skipped_at_its_time_not_before(engine: Stage) -> None:
+    """Whether a run is active then is what counts, not when the schedule was looked at a minute before."""
+    job = job_with(engine, seconds=50, skip_if_running=True)
+    engine.submit(job)
+    free = engine.submit(job, at=engine.clock.now() + timedelta(seconds=60)).run
+    busy = engine.submit(job, at=engine.clock.now() + timedelta(seconds=100)).run
+    engine.play()
+    assert (engine.status(free.id), engine.status(busy.id)) == (RunStatus.COMPLETED, RunStatus.CANCELED)
+    assert engine.submit(job).how == "created"
+
+
 def test_many_triggers_get_their_own_answers(engine: Stage) -> None:
     """Faults and hits stand in their places, and everything else is created."""
     job = job_with(engine, payload_schema={"type": "object"}, rates=(RateLimit(3, 60),))

@@ -1,7 +1,6 @@
 """What a run's face says of its slots, its queue and its bursts: one set of rules for every store.
 
-A run that has not started holds no slot but those that refuse (nobody waits for these: who was made has them from the beginning), and
-only admission starts it. A started run holds all its slots until its end, paused or not.
+A run that has not started holds no slot, and only admission starts it. A started run holds all its slots until its end, paused or not.
 """
 
 from collections.abc import Sequence
@@ -32,13 +31,13 @@ def slots_of(run: Run) -> list[Slot]:
 
 def slots_taken(run: Run) -> list[Slot]:
     """The slots that a new run takes."""
-    return [slot for slot in slots_of(run) if slot.refuses or not unstarted(run)]
+    return [] if unstarted(run) else slots_of(run)
 
 
 def slots_freed(run: Run, was: RunStatus) -> list[Slot]:
     """The slots that an ended run may have held while it `was` in that state."""
     began = run.started_at is not None or was not in ADMISSIBLE | _BEFORE_OR_BETWEEN
-    return [slot for slot in slots_of(run) if slot.refuses or began]
+    return slots_of(run) if began else []
 
 
 def queue_of(slots: Sequence[Slot]) -> str | None:

@@ -40,7 +40,7 @@ class Parent:
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A place under a cap: at most `limit` active runs hold the slot called `name`. With `refuses` nobody waits for it: a run that finds
-    it full at its creation is not made."""
+    it full when it should start is not made, or canceled when it was made before."""
 
     name: str
     limit: int

@@ -1,7 +1,7 @@
 """How runs that have not started come in: in order of priority and age, when their time and their slots allow it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -106,7 +106,8 @@ class Admission:
         try:
             epoch = self._runs.admit(run, draft.base, draft.events, draft.now + LEASE)
         except SlotTaken as taken:
-            return Answer(done=False, full=str(taken))
+            refused = any(slot.refuses and slot.name == str(taken) for slot in run.slots)
+            return self._skip(run.id) if refused else Answer(done=False, full=str(taken))
         except AppendConflict:
             return Answer(done=True)  # another admitted or ended it
         self._bursts.start(run.id, epoch)
@@ -134,10 +135,7 @@ class Admission:
             return
         caps = {slot.name: slot for slot in limits.slots(job, run.concurrency_key)}
         # A cap that is gone holds nobody back; one that came since begins with the runs triggered since.
-        kept = (
-            caps.get(slot.name, slot) for slot in run.slots if slot.name in caps or slot.refuses
-        )  # these it holds already
-        opened.run = run = replace(run, slots=tuple(kept))
+        opened.run = run = replace(run, slots=tuple(caps[slot.name] for slot in run.slots if slot.name in caps))
         pinned = run.policy is VersionPolicy.PIN or (run.policy is VersionPolicy.MINOR and not job.terms.compatible)
         if pinned or job.version == run.version:
             return
@@ -145,6 +143,23 @@ class Admission:
         # Up to where it was decided on: what others have appended since must make the admission fail.
         seen = self._runs.tail(run.id, 0, opened.state.number)
         opened.state = fold(run.id, self._journal.plan_of(opened.run), seen)
+
+    def _skip(self, run_id: str) -> Answer:
+        """Cancels an unstarted run that can't start now and that nobody lets wait."""
+
+        def decision(opened: OpenRun, draft: Draft) -> None:
+            if opened.state.status not in ADMITTED:
+                raise Conflict("the run has started, or ended")
+            rules.cancel_run(draft, "engine", "a run of this job was active, and it skips triggers then")
+
+        return self._ended(run_id, decision)
+
+    def _ended(self, run_id: str, decision: Callable[[OpenRun, Draft], None]) -> Answer:
+        try:
+            opened, _ = self._journal.decide(run_id, decision)
+        except Conflict:
+            return Answer(done=True)
+        return Answer(done=True, ended=opened)
 
     def expire(self, run_id: str) -> Answer:
         """Ends an unstarted run whose time to start is over."""
@@ -154,11 +169,7 @@ class Admission:
                 raise Conflict("the run does not expire now")
             rules.expire(draft)
 
-        try:
-            opened, _ = self._journal.decide(run_id, decision)
-        except Conflict:
-            return Answer(done=True)
-        return Answer(done=True, ended=opened)
+        return self._ended(run_id, decision)
 
 
 def expired(run: Run, now: datetime) -> bool:

@@ -114,7 +114,7 @@ class Submit:
 
     def many(self, job: Job, asks: Sequence[Ask]) -> list[Submitted | QuintetError]:
         """The same for many triggers of one job, created in batches; each one's answer in its place."""
-        if job.terms.debounce_window or job.terms.batch_window:
+        if job.terms.debounce_window or job.terms.batch_window or job.terms.skip_if_running:
             return [self._caught(lambda ask=ask: self(job, ask)) for ask in asks]  # type: ignore[misc]  # binds each
         answers: list[Submitted | QuintetError | None] = [None] * len(asks)
         prepared: list[tuple[int, Any, Start, str]] = []

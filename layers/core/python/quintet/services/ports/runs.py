@@ -98,8 +98,7 @@ class Creation:
     """A new run with the beginning of its journal.
 
     A queued run enters its slots' queue; a started one takes its slots and, with `lease_until`, is active at epoch 1; a delayed one, or one
-    that waits or pauses before its start (no `started_at`), does neither. Slots that refuse are taken by every new run, and kept
-    to its end.
+    that waits or pauses before its start (no `started_at`), does neither.
     """
 
     run: Run
