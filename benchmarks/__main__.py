@@ -3,7 +3,7 @@
 import sys
 import time
 
-from benchmarks import cost, growth, imports, latency, lists, report, throughput, workflows
+from benchmarks import cost, growth, imports, job_cost, jobs, latency, lists, report, throughput, workflows
 from benchmarks.baseline import Baseline
 from benchmarks.cloud import cloud
 from benchmarks.wire import Broken
@@ -29,6 +29,11 @@ def _lists() -> None:
         lists.measure(running)
 
 
+def _jobs() -> None:
+    with cloud() as running:
+        jobs.measure(running)
+
+
 MEASUREMENTS = {
     "latency": _latency,
     "throughput": throughput.measure,
@@ -37,6 +42,8 @@ MEASUREMENTS = {
     "workflows": _workflows,
     "growth": _growth,
     "lists": _lists,
+    "jobs": _jobs,
+    "job_cost": job_cost.measure,
 }
 
 

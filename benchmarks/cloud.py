@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks.wire import AwsWire, Broken, Wire
+from benchmarks.wire import AwsWire, Broken, Wire, signed
 
 ROOT = Path(__file__).resolve().parents[1]
 _READY_S = 90.0
@@ -37,6 +37,14 @@ class Cloud:
     def aws(self, service: str) -> AwsWire:
         """A new connection to an emulated service."""
         return AwsWire(self.aws_port, service)
+
+    def variables(self, function: str) -> dict[str, str]:
+        """A deployed function's own environment."""
+        wire = Wire(self.aws_port, {"authorization": signed("lambda")})
+        configuration = wire.ask("GET", f"/2015-03-31/functions/quintet-{function}/configuration")
+        wire.close()
+        found: dict[str, str] = configuration["Environment"]["Variables"]
+        return found
 
     def outputs(self) -> dict[str, str]:
         """The names of what is deployed, by the template's outputs."""

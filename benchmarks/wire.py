@@ -37,13 +37,18 @@ class Wire:
         self._connection.close()
 
 
+def signed(service: str) -> str:
+    """The header that tells the emulator the service."""
+    return _SIGNED.format(region=REGION, service=service)
+
+
 class AwsWire:
     """JSON calls of one AWS service of the emulator."""
 
     def __init__(self, port: int, service: str) -> None:
         self._service = {"dynamodb": "DynamoDB_20120810", "states": "AWSStepFunctions"}[service]
-        signed = _SIGNED.format(region=REGION, service=service)
-        self._port, self._headers = port, {"content-type": "application/x-amz-json-1.0", "authorization": signed}
+        self._port = port
+        self._headers = {"content-type": "application/x-amz-json-1.0", "authorization": signed(service)}
         self._wires: dict[str, Wire] = {}
 
     def call(self, action: str, **params: Any) -> Any:

@@ -1,15 +1,20 @@
 """Requests that schemathesis makes of the documents, against a running cloud: each answer is one that the document promises."""
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
+from tests.contract.conformance.mending import mended, mended_headers, mended_query
 from tests.contract.conformance.world import World
 
 DOCUMENTS = Path(__file__).parents[3] / "docs" / "openapi"
@@ -25,7 +30,13 @@ CHECKS = [
     checks.allow_header_conformance,
 ]
 WHOLE, EVERY = 25, 8
-"""Of the cases that cover a document's bounds, the first so many of an operation are tried, and then every so manieth."""
+"""Of the cases that cover a document's bounds, the short campaign tries the first so many of an operation, then one of so many."""
+
+MENDED = 4
+"""So many of the cases are mended, and one in between is sent as it was generated."""
+
+PARTLY = "POST /v1/jobs/batch"
+"""Of an object's jobs, those that can be are made: a faulty one is no fault of the request, and is told in the answer."""
 
 STREAMS = ("/v1/runs/{run_id}/stream", "/api/v1/automation-runs/{run_id}/events")
 """Server-sent events: the answer comes when there is news, or after 25 seconds; tests/unit tries them."""
@@ -43,7 +54,7 @@ def document(name: str) -> Any:
 
 jobs, automations = document("jobs"), document("automations")
 _tried: Counter[tuple[str, str]] = Counter()
-short = settings(
+once = settings(
     max_examples=6,
     derandomize=True,
     database=None,
@@ -51,33 +62,49 @@ short = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+often = settings(once, max_examples=100)
+
+
+def number(what: str, case: Case) -> int:
+    """How many cases of an operation there were, this one included."""
+    _tried[what, case.operation.label] += 1
+    return _tried[what, case.operation.label]
 
 
 def chosen(case: Case) -> bool:
     """True for the cases that the short campaign tries."""
-    label = case.operation.label
-    _tried["short", label] += 1
-    number = _tried["short", label]
-    return number <= WHOLE or number % EVERY == 0
+    tried = number("short", case)
+    return tried <= WHOLE or tried % EVERY == 0
 
 
-def ask(world: World, case: Case) -> None:
-    """Sends a case, with things that are there in what is meant to be good of it, and judges the answer."""
+def prepare(world: World, case: Case) -> None:
+    """Puts things that are there into what is meant to be good of a case."""
     label = case.operation.label
     world.start(label)
     good = {where: not case.meta.is_negative_at(where) for where in ParameterLocation} if case.meta else {}
+    mending = number("asked", case) % (MENDED + 1) != 0
     if case.path_parameters and good.get(ParameterLocation.PATH):
         case.path_parameters = world.parameters(label, case.path_parameters)
     if case.query and good.get(ParameterLocation.QUERY):
-        case.query = world.settle(dict(case.query))
+        query = world.settle(dict(case.query))
+        case.query = mended_query(query) if mending else query
     if isinstance(case.body, dict | list) and good.get(ParameterLocation.BODY):
-        case.body = world.settle(case.body)
+        body = world.settle(case.body)
+        case.body = mended(world, label, body) if mending else body
+    if case.headers and good.get(ParameterLocation.HEADER) and mending:
+        case.headers = mended_headers(dict(case.headers), case.body)
+
+
+def ask(world: World, case: Case) -> None:
+    """Sends a case and judges the answer."""
+    prepare(world, case)
     key = world.token() if case.path.startswith("/sdk/") else world.key
-    case.call_and_validate(base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=CHECKS)
+    judged = [one for one in CHECKS if case.operation.label != PARTLY or one is not checks.negative_data_rejection]
+    case.call_and_validate(base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=judged)
 
 
 @jobs.parametrize()
-@short
+@once
 def test_the_jobs_api_answers_as_documented(case: Case, world: World) -> None:
     """No 5xx; documented statuses, types, headers and shapes; what the document forbids is refused."""
     if chosen(case):
@@ -85,8 +112,51 @@ def test_the_jobs_api_answers_as_documented(case: Case, world: World) -> None:
 
 
 @automations.parametrize()
-@short
+@once
 def test_the_automations_api_answers_as_documented(case: Case, world: World) -> None:
     """The same of the other API."""
     if chosen(case):
         ask(world, case)
+
+
+@pytest.mark.long
+@jobs.parametrize()
+@often
+def test_the_jobs_api_at_length(case: Case, world: World) -> None:
+    """Every bound of the document, and a hundred requests more of each operation."""
+    ask(world, case)
+
+
+@pytest.mark.long
+@automations.parametrize()
+@often
+def test_the_automations_api_at_length(case: Case, world: World) -> None:
+    """The same of the other API."""
+    ask(world, case)
+
+
+@pytest.mark.parametrize("name", ["jobs", "automations"])
+def test_every_operation_wants_a_key(name: str, world: World) -> None:
+    """Through the whole deployment, by each path and method of the document: 401 without one and with a wrong one."""
+    asked = 0
+    for path, operations in json.loads((DOCUMENTS / f"{name}.json").read_text())["paths"].items():
+        for method in operations:
+            label, names = f"{method.upper()} {path}", re.findall(r"{(\w+)}", path)
+            found = path.format(**world.parameters(label, dict.fromkeys(names))) if names else path
+            for headers in ({}, {"authorization": "Bearer qk_wrong"}):
+                answer = httpx.request(method, world.url + found, headers=headers, trust_env=False)
+                assert answer.status_code == 401, (label, answer.text)
+                assert answer.headers["www-authenticate"] == "Bearer"
+                asked += 1
+    assert asked > 30
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs/a%0Ab", "/v1/workflow-runs/a/steps/b%0A/approve", "/api/v1/automations/%0A"]
+)
+def test_no_path_is_answered_by_anything_but_the_api(path: str, world: World) -> None:
+    """A line break in it included: the refusal is the API's own."""
+    method = "POST" if path.endswith("approve") else "GET"
+    answer = httpx.request(method, world.url + path, headers={"authorization": f"Bearer {world.key}"}, trust_env=False)
+    assert answer.status_code in (400, 404, 422)
+    assert {"error", "detail"} & answer.json().keys()

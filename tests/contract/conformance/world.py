@@ -6,6 +6,7 @@ Nothing here leads out of the machine: every URL that a request may save is repl
 import re
 import time
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,8 @@ class World:
         body = {"project_id": self.project, "name": "all", "scopes": ["admin"]}
         self.key = self.make("/v1/api-keys", body)["key"]
         self._bearer(self.key)
+        self.work_url = f"{endpoint.url}/work"
+        self._slugs = count()
         self._kept: dict[str, dict[str, str]] = {}
         self._operation = ""
 
@@ -74,11 +77,21 @@ class World:
         """The token of the run that reports."""
         return self.thing("reporting")["token"]
 
+    def free_slug(self) -> str:
+        """A slug that nothing has."""
+        return f"slug-{next(self._slugs)}"
+
+    def later(self) -> str:
+        """A time in the near future."""
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + _AHEAD_S))
+
     # --- the requests ----------------------------------------------------------------------------------------------------------
 
     def parameters(self, operation: str, path: Mapping[str, Any]) -> dict[str, str]:
         """The operation's path parameters, naming things that are there."""
         kind = next(kind for pattern, kind in _PATHS if re.match(pattern, operation))
+        if operation.startswith("DELETE") and kind in _USED_UP:
+            self._kept.pop(kind, None)
         found = self.thing(kind)
         return {name: found[name] for name in path}
 
@@ -87,13 +100,13 @@ class World:
         if isinstance(value, dict):
             return {key: self.settle(inner, key) for key, inner in value.items()}
         if isinstance(value, list):
-            if name in ("steps", "tasks") and value and isinstance(value[0], dict):
+            if name in ("steps", "tasks") and value and all(isinstance(one, dict) for one in value):
                 return self._steps(value)
             return [self.settle(inner, name) for inner in value]
         if not isinstance(value, str):
             return value
         if name in URLS:
-            return f"{self._endpoint.url}/work"
+            return self.work_url
         if name in ("cron", "execution_window_cron"):
             return YEARLY if name == "cron" else "* * * * *"
         if name == "timezone":
@@ -139,8 +152,7 @@ class World:
         return {"run_id": run, "delivery_id": told[0]["id"]}
 
     def _delayed(self) -> dict[str, str]:
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + _AHEAD_S))
-        return {"run_id": self.trigger(self.thing("other_job")["job_id"], scheduled_at=at)["id"]}
+        return {"run_id": self.trigger(self.thing("other_job")["job_id"], scheduled_at=self.later())["id"]}
 
     def _reporting(self) -> dict[str, str]:
         run = self.trigger(self.job(LATER))

@@ -104,7 +104,6 @@ def test_a_freed_place_goes_to_the_highest_priority_then_the_oldest(api: JobsCli
     assert target.most["/one"] == 1
     times = sorted((_at(run["started_at"]), _at(run["finished_at"])) for run in ended)
     freed = [(later[0] - sooner[1]).total_seconds() for sooner, later in pairwise(times)]
-    assert min(freed) >= 0
     # A sweep a minute would take six minutes for these six: their predecessors' ends let them in.
     assert sum(freed) < SECONDS
     print(f"a freed place was taken after {sorted(freed)} s")  # noqa: T201  # shown with -s: how long is no assertion

@@ -13,7 +13,7 @@ from quintet.domain.errors import Conflict, NotFound, QuintetError, Throttled
 from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
-from quintet.services.submit import Ask, Submitted
+from quintet.services.asks import Ask, Submitted
 
 
 @dataclass(slots=True)

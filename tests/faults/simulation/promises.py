@@ -152,7 +152,7 @@ class Promises:
         for run_id, moves in by_run.items():
             run = self.runs[run_id]
             last = max(moves, key=lambda move: move.began)
-            sure = all(move.ended is not None and (move is last or move.ended <= last.began) for move in moves)
+            sure = all(move.ended is not None and (move is last or move.ended < last.began) for move in moves)
             if sure and run.started_at is not None and not _merges(self.jobs[run.job_id]):
                 assert run.started_at >= last.at - ROUNDING, f"{run_id} started at {run.started_at}, moved to {last.at}"
 
@@ -264,10 +264,7 @@ class Promises:
         """Every slot is free again, and nothing is left to do for a run that has ended."""
         now = self.history.world.clock.now()
         names = {slot.name for run in self.runs.values() for slot in run.slots}
-        held_on = {
-            slot.name for run in self.runs.values() if not run.status.terminal for slot in run.slots if slot.refuses
-        }
-        for name in sorted(names - held_on):
+        for name in sorted(names):
             probe = Run(
                 self.history.world.ids.new(), "probe", "probe", 1, "ver_probe", RunStatus.EXECUTING, now, now,
                 started_at=now, slots=(Slot(name, 1),),

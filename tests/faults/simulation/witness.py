@@ -43,7 +43,6 @@ class Witness:
         self._jobs: dict[str, Job] = {}
         self._active: defaultdict[str, set[str]] = defaultdict(set)
         self._active_of_key: defaultdict[str, set[str]] = defaultdict(set)
-        self._open: defaultdict[str, set[str]] = defaultdict(set)
         self._by_key: dict[tuple[str, str], str] = {}
         self._same: dict[tuple[str, str], Run] = {}
         self._windows: dict[str, tuple[int, int]] = {}
@@ -139,10 +138,8 @@ class Witness:
                 self.at_cap += len(held[name]) == most
                 if len(held[name]) > most:
                     self.note(f"{len(held[name])} runs of {name} are active, of at most {most}: {sorted(held[name])}")
-        if job is not None and job.terms.skip_if_running:
-            (self._open[job.id].discard if run.status.terminal else self._open[job.id].add)(run.id)
-            if len(self._open[job.id]) > 1:
-                self.note(f"job {job.id} skips, and has {sorted(self._open[job.id])}")
+        if job is not None and job.terms.skip_if_running and len(self._active[job.id]) > 1:
+            self.note(f"job {job.id} skips, and {sorted(self._active[job.id])} are active")
 
     def _check_idempotency(self, run: Run) -> None:
         key = run.asked.get("idempotency_key")

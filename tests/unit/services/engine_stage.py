@@ -30,7 +30,7 @@ from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus, StepStatus
-from quintet.services.submit import Ask, Submitted
+from quintet.services.asks import Ask, Submitted
 from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools

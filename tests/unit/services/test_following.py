@@ -1,5 +1,7 @@
 """What follows a run's end: dependent jobs are triggered, runs that waited for dependencies go on."""
 
+from datetime import timedelta
+
 import pytest
 from engine_stage import PROJECT, Stage, call, url
 
@@ -128,3 +130,18 @@ def test_a_run_made_while_its_process_died_is_held_back_all_the_same(engine: Sta
     engine.play()
     engine.sweep(times=65)
     assert engine.status(waiting) is RunStatus.COMPLETED
+
+
+def test_a_scheduled_run_asks_for_its_dependencies_at_its_time(engine: Stage) -> None:
+    """Neither earlier, though they hold by then, nor not at all."""
+    first, second = job(engine, "first"), job(engine, "second")
+    second = depend(engine, second, first)
+    at = engine.clock.now() + timedelta(seconds=100)
+    run = engine.submit(second, at=at).run
+    late = engine.submit(second, at=engine.clock.now() + timedelta(seconds=10)).run
+    engine.play(50)
+    assert (run.status, engine.status(late.id)) == (RunStatus.DELAYED, RunStatus.WAITING)
+    engine.submit(first)
+    engine.play()
+    assert engine.of(run.id).started_at == at
+    assert {engine.status(one.id) for one in (run, late)} == {RunStatus.COMPLETED}

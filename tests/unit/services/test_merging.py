@@ -1,7 +1,7 @@
 """Debounce and batch: many triggers, one run."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -122,3 +122,44 @@ def test_a_step_that_waits_for_its_run_is_not_merged(engine: Stage) -> None:
     parent = engine.run(rest("w", seconds=1), replace(call("c"), kind="subrun", config={"job_id": job.id}))
     assert engine.status(parent) is RunStatus.COMPLETED
     assert engine.http.count(url("a")) == 1
+
+
+@pytest.mark.parametrize("terms", [{"debounce_window": 10}, {"batch_window": 10}])
+def test_a_merged_run_starts_within_the_window(engine: Stage, terms: dict[str, int]) -> None:
+    """The execution window comes after the debounce or batch."""
+    engine.clock.advance_to(datetime(2026, 5, 1, 7, 0, tzinfo=UTC))
+    job = job_with(engine, window_cron="30 * * * *", **terms)
+    answer = engine.submit(job, 1)
+    assert answer.fire_at == answer.run.scheduled_at == datetime(2026, 5, 1, 7, 30, tzinfo=UTC)
+    later = engine.submit(job, 2, at=datetime(2026, 5, 1, 9, 10, tzinfo=UTC), debounce_key="k", batch_key="k")
+    assert later.fire_at == datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+    engine.play()
+    assert engine.of(later.run.id).started_at == datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+
+
+def test_a_full_batch_starts_within_the_window(engine: Stage) -> None:
+    """It does not start outside because it is full."""
+    engine.clock.advance_to(datetime(2026, 5, 1, 7, 0, tzinfo=UTC))
+    job = job_with(engine, window_cron="30 * * * *", batch_window=7200, batch_size=2)
+    run_id, _ = [engine.submit(job, number).run.id for number in range(2)]
+    engine.play(600)
+    assert engine.status(run_id) is RunStatus.DELAYED
+    engine.play()
+    assert engine.of(run_id).started_at == datetime(2026, 5, 1, 7, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("terms", [{"debounce_window": 10}, {"batch_window": 10}])
+def test_a_merged_run_waits_for_dependencies_as_one(engine: Stage, terms: dict[str, int]) -> None:
+    """The triggers are merged first; what they became waits, and goes on when the upstream has run."""
+    upstream = engine.define(call("up"), name="up", terms=Terms(follows=True))
+    job = job_with(engine, **terms)
+    engine.services.dependencies.add("project", job.id, upstream.id, "completed")
+    job = engine.services.jobs.get("project", job.id)
+    ids = {engine.submit(job, number).run.id for number in range(3)}
+    (run_id,) = ids
+    engine.play(20)
+    assert engine.status(run_id) is RunStatus.WAITING
+    engine.submit(upstream)
+    engine.play(1)
+    assert engine.status(run_id) is RunStatus.COMPLETED
+    assert engine.state(run_id).input == (2 if "debounce_window" in terms else {"items": [0, 1, 2]})

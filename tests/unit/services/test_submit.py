@@ -13,7 +13,7 @@ from quintet.domain.limits import RateLimited
 from quintet.domain.run import Trigger
 from quintet.domain.status import RunStatus
 from quintet.domain.terms import RateLimit, Terms
-from quintet.services.submit import Ask, Submitted
+from quintet.services.asks import Ask, Submitted
 
 
 def job_with(engine: Stage, seconds: float = 0.0, **terms: Any) -> Job:
@@ -298,3 +298,14 @@ def test_a_trigger_repeated_after_a_crash_is_one_run(engine: Stage, when: str, n
     engine.sweep(times=3)
     assert engine.http.count(url("a")) == 1
     assert engine.services.runs.count("project", [RunStatus.COMPLETED]) == 1
+
+
+@pytest.mark.parametrize("cap", [3, None])
+def test_raised_caps_let_in_at_once(engine: Stage, cap: int | None) -> None:
+    """Nobody's end is waited for."""
+    job = job_with(engine, seconds=100, max_concurrency=1)
+    runs = [engine.submit(job).run for _ in range(3)]
+    raised = engine.services.define.revise("project", job.id, {"terms": Terms(follows=True, max_concurrency=cap)})
+    engine.services.hold.readmit(raised)
+    engine.play(1)
+    assert all(engine.of(run.id).started_at for run in runs)

@@ -6,7 +6,7 @@ from typing import Any
 from quintet.bootstrap.ports import Ports
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
-from quintet.services.admission import Admission
+from quintet.services.admission import Admission, Upstreams
 from quintet.services.again import RetryRun
 from quintet.services.answer import AnswerStep
 from quintet.services.attempts import Attempts
@@ -25,7 +25,7 @@ from quintet.services.payloads import Payloads
 from quintet.services.ports.steps import StepCall, StepKinds
 from quintet.services.reading import Reading
 from quintet.services.settling import Settling
-from quintet.services.submit import Submit, Upstreams
+from quintet.services.submit import Submit
 from quintet.services.tokens import RunTokens
 from quintet.services.trigger import TriggerRun
 from quintet.services.upkeep import Sweep, Tick
@@ -98,7 +98,9 @@ class EngineParts(Ports):
             self.settling,
             self.payloads,
             Gather(self.runs, self.payloads),
-            Admission(self.runs, self.journal, self.jobs, self.payloads, self.bursts, self.clock),
+            Admission(
+                self.runs, self.journal, self.jobs, self.payloads, lambda: self.upstreams, self.bursts, self.clock
+            ),
             self.bursts,
             self.fanouts,
             self.clock,

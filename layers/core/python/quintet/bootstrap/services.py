@@ -9,6 +9,8 @@ from quintet.domain.errors import Conflict, Invalid
 from quintet.domain.job import Job
 from quintet.domain.run import Run, Trigger
 from quintet.domain.status import TERMINAL
+from quintet.services.admission import Upstreams
+from quintet.services.asks import Ask
 from quintet.services.checks import Checks
 from quintet.services.dependencies import Dependencies
 from quintet.services.endings import Follower
@@ -20,7 +22,6 @@ from quintet.services.operate import OperateStep
 from quintet.services.ports.runs import Guard, RunList
 from quintet.services.projects import Projects
 from quintet.services.report import Report
-from quintet.services.submit import Ask, Upstreams
 from quintet.services.switch import SwitchJobs
 from quintet.services.webhooks import CompletionWebhooks
 

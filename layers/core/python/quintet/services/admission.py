@@ -1,14 +1,16 @@
 """How runs that have not started come in: in order of priority and age, when their time and their slots allow it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from quintet.domain import limits, rules
 from quintet.domain.errors import AppendConflict, Conflict, NotFound
 from quintet.domain.events import EventType, to_millis
 from quintet.domain.fold import fold
+from quintet.domain.job import Job
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run, VersionPolicy
 from quintet.domain.status import RunStatus
@@ -25,6 +27,18 @@ ADMITTED = frozenset({RunStatus.QUEUED, RunStatus.DELAYED})
 """The states from which admission starts a run."""
 
 
+class Upstreams(Protocol):
+    """What a job's runs must wait for."""
+
+    def unmet(self, job: Job) -> Sequence[object]:
+        """The job's dependencies that don't hold now."""
+        ...
+
+    def wait_for(self, job: Job, run_id: str) -> None:
+        """Has the run released when they hold."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a run that asked to be let in. `done`: it needs no more asking (it started, or another saw to it); else it
@@ -39,8 +53,17 @@ class Admission:
     """Lets runs in."""
 
     def __init__(
-        self, runs: Runs, journal: Journal, jobs: Jobs, payloads: Payloads, bursts: Bursts, clock: Clock
+        self,
+        runs: Runs,
+        journal: Journal,
+        jobs: Jobs,
+        payloads: Payloads,
+        upstreams: Callable[[], Upstreams],
+        bursts: Bursts,
+        clock: Clock,
     ) -> None:
+        """`upstreams` are asked for when they are needed: they have runs triggered themselves."""
+        self._upstreams = upstreams
         self._runs = runs
         self._journal = journal
         self._jobs = jobs
@@ -99,6 +122,8 @@ class Admission:
         return self._admit(opened, now)
 
     def _admit(self, opened: OpenRun, now: datetime) -> Answer:
+        if self._held_back(opened):
+            return Answer(done=True)
         self._take_terms(opened)
         draft = Draft(opened.state, now)
         self._start(opened, draft)
@@ -143,6 +168,27 @@ class Admission:
         # Up to where it was decided on: what others have appended since must make the admission fail.
         seen = self._runs.tail(run.id, 0, opened.state.number)
         opened.state = fold(run.id, self._journal.plan_of(opened.run), seen)
+
+    def _held_back(self, opened: OpenRun) -> bool:
+        """Has a run whose time has come wait for what its job depends on; True when it must."""
+        run = opened.run
+        asks = run.follows and run.parent is None and run.trigger.type != "job_completion"
+        if not asks or opened.state.status is not RunStatus.DELAYED:
+            return False
+        try:
+            job = self._jobs.get(run.tenant, run.job_id)
+        except NotFound:
+            return False
+        if not self._upstreams().unmet(job):
+            return False
+
+        def decision(current: OpenRun, draft: Draft) -> None:
+            if current.state.status is RunStatus.DELAYED:
+                draft.add(EventType.RUN_WAITING, **{"for": "dependencies"})
+
+        self._journal.decide(run.id, decision)
+        self._upstreams().wait_for(job, run.id)
+        return True
 
     def _skip(self, run_id: str) -> Answer:
         """Cancels an unstarted run that can't start now and that nobody lets wait."""

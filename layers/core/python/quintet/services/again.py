@@ -11,12 +11,12 @@ from quintet.domain.job import Job
 from quintet.domain.run import Run, Trigger
 from quintet.domain.state import RunState, StepState
 from quintet.domain.status import StepStatus
+from quintet.services.asks import run_labels
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Claims
 from quintet.services.ports.world import Clock
-from quintet.services.submit import run_labels
 from quintet.services.trigger import Start, TriggerRun
 
 INLINE_TOTAL = 1_000_000

@@ -6,10 +6,11 @@ from typing import Any
 
 from quintet.domain.errors import Conflict, NotFound
 from quintet.domain.run import Parent, Run, Trigger
+from quintet.services.asks import Ask
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.steps import StepCall
-from quintet.services.submit import Ask, Submit
+from quintet.services.submit import Submit
 
 MAX_DEPTH = 16
 

@@ -6,14 +6,18 @@ from datetime import datetime
 from quintet.domain import rules
 from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
 from quintet.domain.events import EventType, to_millis
+from quintet.domain.job import Job
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.endings import Endings
 from quintet.services.journal import Journal, OpenRun
-from quintet.services.ports.runs import Runs
+from quintet.services.ports.runs import RunList, Runs
 from quintet.services.ports.world import Timers
 from quintet.services.terms import DELAY_SLACK
+
+READMITTED = 100
+"""The queued runs whose queues are looked at when caps were raised; the sweep sees to the rest."""
 
 PAUSABLE = frozenset({RunStatus.QUEUED, RunStatus.EXECUTING, RunStatus.WAITING})
 
@@ -76,6 +80,12 @@ class HoldRuns:
         if run.scheduled_at is not None:
             self._timers.start(run_id, run.scheduled_at)
         return run
+
+    def readmit(self, job: Job) -> None:
+        """Lets in the job's queued runs that its present caps have room for: after they were raised, nobody's end would."""
+        queued = RunList(job.project, job.id, statuses=frozenset({RunStatus.QUEUED}))
+        slots = {slot.name for run in self._runs.browse(queued, READMITTED).runs for slot in run.slots}
+        self._endings.admit_next(*slots)
 
     def release(self, run_id: str) -> bool:
         """Lets in a run that waited for what must come before its start; nothing for any other.

@@ -70,8 +70,8 @@ class Merging:
             self._timers.start(run.id, fire_at)
         return run
 
-    def batch(self, job: Job, given: Any, start: Start, key: str, fire_at: datetime) -> Run:
-        """The delayed run that takes this payload along; it starts at its time, or as soon as it is full."""
+    def batch(self, job: Job, given: Any, start: Start, key: str, fire_at: datetime, full_at: datetime) -> Run:
+        """The delayed run that takes this payload along; it starts at its time, or at `full_at` once it is full."""
         stored = self._payloads.put(with_default_input(job.settings.get("input"), given))
         size = job.terms.batch_size or BATCH_SIZE
 
@@ -80,13 +80,16 @@ class Merging:
                 raise _Over
             draft.add(EventType.RUN_GATHERED, item=stored, **marks)
             if len(opened.state.gathered) >= size:
-                draft.add(EventType.RUN_DELAYED, until=to_millis(draft.now))
+                draft.add(EventType.RUN_DELAYED, until=to_millis(max(full_at, draft.now)))
 
-        first = fire_at if size > 1 else self._clock.now() + timedelta(milliseconds=1)
+        first = fire_at if size > 1 else max(full_at, self._clock.now() + timedelta(milliseconds=1))
         begin = replace(start, at=first, gathered=True, trigger=_as(start.trigger, "batch"))
         run, merged = self._merge(job, given, begin, _name("batch", job, key), decide)
-        if merged and run.scheduled_at is not None and run.scheduled_at <= self._clock.now():
-            self._endings.admit(run.id)
+        if merged and run.scheduled_at is not None:
+            if run.scheduled_at <= self._clock.now():
+                self._endings.admit(run.id)
+            elif run.scheduled_at != fire_at:
+                self._timers.start(run.id, run.scheduled_at)
         return run
 
     def _merge(self, job: Job, given: Any, start: Start, name: str, decide: Decision) -> tuple[Run, bool]:

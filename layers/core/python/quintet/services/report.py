@@ -13,6 +13,7 @@ from quintet.domain.rules import Draft
 from quintet.domain.run import Run, Trigger
 from quintet.domain.state import RunState, StepState
 from quintet.domain.status import StepStatus
+from quintet.services.asks import Ask, Submitted
 from quintet.services.children import MAX_DEPTH, TooDeep
 from quintet.services.endings import Endings
 from quintet.services.heartbeats import REPORT
@@ -23,7 +24,7 @@ from quintet.services.ports.records import Records
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Clock, Ids, LogEntry, Logs
 from quintet.services.settling import Settling
-from quintet.services.submit import Ask, Submit, Submitted
+from quintet.services.submit import Submit
 from quintet.services.terms import DUE_GRACE
 from quintet.services.tokens import RunToken
 

@@ -1,80 +1,23 @@
 """Takes a trigger through a job's terms: schema, idempotency, rates, deduplication, debounce, batch, window, dependencies, slots."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from quintet.domain import limits
-from quintet.domain.definition import AS_DEFINED, Overrides
 from quintet.domain.errors import Conflict, Disabled, QuintetError, Unprocessable
 from quintet.domain.job import Job, with_default_input
 from quintet.domain.limits import Allowance, RateLimited
-from quintet.domain.run import Parent, Run, Trigger
+from quintet.domain.run import Run
+from quintet.services.admission import Upstreams
+from quintet.services.asks import Ask, Rehearsal, Submitted, guards_of, labels_of, rates_of
 from quintet.services.merging import Merging
-from quintet.services.ports.runs import AlreadyThere, Claims, Guard, Rate, RateExceeded, Runs, SlotTaken
+from quintet.services.ports.runs import AlreadyThere, Claims, Rate, RateExceeded, Runs, SlotTaken
 from quintet.services.ports.schedules import Schedules
 from quintet.services.ports.schemas import Schemas
 from quintet.services.ports.world import Clock
-from quintet.services.trigger import MANUAL, Start, TriggerRun
-
-
-class Upstreams(Protocol):
-    """What a job's runs must wait for."""
-
-    def unmet(self, job: Job) -> Sequence[object]:
-        """The job's dependencies that don't hold now."""
-        ...
-
-    def wait_for(self, job: Job, run_id: str) -> None:
-        """Has the run released when they hold."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One trigger as its caller words it. `asked` is kept with the run as it is; `ttl` is in seconds; `guards` make it unique beyond
-    its idempotency key. A run with a `parent` is waited for: it is made in any case, and never merged with another."""
-
-    input: Any = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    at: datetime | None = None
-    priority: int = 0
-    ttl: int | None = None
-    concurrency_key: str | None = None
-    debounce_key: str | None = None
-    batch_key: str | None = None
-    idempotency_key: str | None = None
-    overrides: Overrides = AS_DEFINED
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    trigger: Trigger = MANUAL
-    run_id: str | None = None
-    parent: Parent | None = None
-    depth: int = 0
-    guards: tuple[Guard, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What became of a trigger. `how`: created | idempotent | duplicate (the run was there) | debounced | batched (it starts at
-    `fire_at`)."""
-
-    run: Run
-    how: str
-    payload_hash: str
-    fire_at: datetime | None = None
-    limit: Allowance | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """What a trigger would come to, without doing it; `warnings` say what would hold it back."""
-
-    payload_hash: str
-    scheduled_at: datetime | None
-    expires_at: datetime | None
-    warnings: tuple[str, ...]
+from quintet.services.trigger import Start, TriggerRun
 
 
 class Submit:
@@ -102,11 +45,12 @@ class Submit:
         """The run, new or known. Raises Disabled, Unprocessable, Conflict (key used with another payload; a run is active and the job skips
         then), RateLimited."""
         given, hash_ = self._check(job, ask)
-        start = self._start(job, ask, given, hash_, bool(self._unmet(job, ask)))
+        start = self._start(job, ask, given, hash_)
         try:
             if merged := self._merge(job, ask, start):
                 run, how, fire_at = merged
                 return Submitted(run, how, hash_, fire_at, self._allowance(start.claims.rates))
+            start = self._held_back(start, self._unmet(job, ask))
             run = self._trigger.start(job, ask.input, start)
         except (AlreadyThere, RateExceeded, SlotTaken) as refused:
             return self._refused(refused, start, hash_)
@@ -118,14 +62,15 @@ class Submit:
             return [self._caught(lambda ask=ask: self(job, ask)) for ask in asks]  # type: ignore[misc]  # binds each
         answers: list[Submitted | QuintetError | None] = [None] * len(asks)
         prepared: list[tuple[int, Any, Start, str]] = []
-        unmet = bool(asks) and bool(self._unmet(job, asks[0]))
+        unmet = self._unmet(job, asks[0]) if asks else ()
         for place, ask in enumerate(asks):
             try:
                 given, hash_ = self._check(job, ask)
             except QuintetError as fault:
                 answers[place] = fault
             else:
-                prepared.append((place, ask.input, self._start(job, ask, given, hash_, unmet), hash_))
+                start = self._held_back(self._start(job, ask, given, hash_), unmet)
+                prepared.append((place, ask.input, start, hash_))
         made = self._trigger.start_many(job, [(given, start) for _, given, start, _ in prepared])
         for (place, _, start, hash_), outcome in zip(prepared, made, strict=True):
             answers[place] = self._caught(lambda o=outcome, s=start, h=hash_: self._answer(job, o, s, h))  # type: ignore[misc]  # the same
@@ -135,7 +80,7 @@ class Submit:
         """What a trigger would come to now. Raises Disabled, Unprocessable."""
         given, hash_ = self._check(job, ask)
         unmet = self._unmet(job, ask)
-        start = self._start(job, ask, given, hash_, bool(unmet))
+        start = self._start(job, ask, given, hash_)
         return Rehearsal(hash_, start.at, start.expires_at, tuple(self._warnings(job, ask, start, len(unmet))))
 
     # --- the steps, in the order in which they are checked -------------------------------------------------------------------
@@ -153,7 +98,12 @@ class Submit:
         waits = job.terms.follows and ask.parent is None and ask.trigger.type != "job_completion"
         return self._upstreams.unmet(job) if waits else ()
 
-    def _start(self, job: Job, ask: Ask, given: Any, hash_: str, unmet: bool) -> Start:
+    def _held_back(self, start: Start, unmet: Sequence[object]) -> Start:
+        """Has a run wait that would begin now; of one that begins later the dependencies are looked at then."""
+        later = start.at is not None and start.at > self._clock.now()
+        return replace(start, awaits="dependencies") if unmet and not later else start
+
+    def _start(self, job: Job, ask: Ask, given: Any, hash_: str) -> Start:
         now = self._clock.now()
         ttl = ask.ttl or job.terms.ttl
         metadata = {**(job.settings.get("default_run_metadata") or {}), **ask.metadata}
@@ -174,9 +124,8 @@ class Submit:
             parent=ask.parent,
             depth=ask.depth,
             at=self._begin(job, ask.at, now),
-            awaits="dependencies" if unmet else None,
             claims=Claims(
-                _guards(job, ask, hash_, now), _rates(job, given, ask.tags), tuple(_labels(job, ask, metadata))
+                guards_of(job, ask, hash_, now), rates_of(job, given, ask.tags), tuple(labels_of(job, ask, metadata))
             ),
             slots=tuple(limits.slots(job, ask.concurrency_key)),
             concurrency_key=ask.concurrency_key,
@@ -191,26 +140,32 @@ class Submit:
 
     def _begin(self, job: Job, at: datetime | None, now: datetime) -> datetime | None:
         """When the run may begin: the moment asked for, or the first minute of the job's window from then on."""
-        if job.terms.window_cron is None:
-            return at
         wanted = max(at or now, now)
+        opens = self._opens(job, wanted)
+        return opens if opens > wanted else at
+
+    def _opens(self, job: Job, wanted: datetime) -> datetime:
+        """The first moment from `wanted` on within the job's execution window."""
+        if job.terms.window_cron is None:
+            return wanted
         minute = wanted.replace(second=0, microsecond=0)
         opens = self._schedules.after(job.terms.window_cron, job.terms.timezone, minute - timedelta(minutes=1))
-        return at if opens is None or opens <= wanted else opens
+        return wanted if opens is None else max(opens, wanted)
 
     def _merge(self, job: Job, ask: Ask, start: Start) -> tuple[Run, str, datetime] | None:
         """Debounces or batches, when the job does and nobody waits for this very run."""
         if ask.parent is not None:
             return None
         now, terms = self._clock.now(), job.terms
+        gathers = terms.debounce_window or terms.batch_window
+        if not gathers:
+            return None
+        # The windows come one after the other: a merged run begins where one of its own would that was asked for at its end.
+        fire_at = self._opens(job, max(ask.at or now, now + timedelta(seconds=gathers)))
         if terms.debounce_window is not None:
-            fire_at = now + timedelta(seconds=terms.debounce_window)
             return self._merging.debounce(job, ask.input, start, ask.debounce_key or "", fire_at), "debounced", fire_at
-        if terms.batch_window is not None:
-            fire_at = now + timedelta(seconds=terms.batch_window)
-            run = self._merging.batch(job, ask.input, start, ask.batch_key or "", fire_at)
-            return run, "batched", run.scheduled_at or fire_at
-        return None
+        run = self._merging.batch(job, ask.input, start, ask.batch_key or "", fire_at, self._opens(job, now))
+        return run, "batched", run.scheduled_at or fire_at
 
     # --- answers -------------------------------------------------------------------------------------------------------------
 
@@ -287,34 +242,3 @@ class Submit:
             return trigger()
         except QuintetError as fault:
             return fault
-
-
-def _guards(job: Job, ask: Ask, hash_: str, now: datetime) -> tuple[Guard, ...]:
-    guards = list(ask.guards)
-    if ask.idempotency_key is not None:
-        guards.append(Guard(f"idem#{job.id}#{limits.payload_hash(ask.idempotency_key)[:32]}", mark=hash_))
-    if job.terms.dedup_window is not None and ask.parent is None:
-        guards.append(Guard(f"dedup#{job.id}#{hash_}", now + timedelta(seconds=job.terms.dedup_window)))
-    return tuple(guards)
-
-
-def _rates(job: Job, given: Any, tags: Mapping[str, str]) -> tuple[Rate, ...]:
-    counted = limits.counters(job.terms, given, tags)
-    return tuple(Rate(f"{job.id}#{apart}", limit.most, limit.window) for apart, limit in counted)
-
-
-def run_labels(job: Job, tags: Mapping[str, str], metadata: Mapping[str, Any]) -> Iterator[str]:
-    """What lists find a run by, whoever started it."""
-    yield from job.settings.get("run_labels", ())
-    for name, value in tags.items():
-        yield f"tag:{name}={value}"
-    for name, value in metadata.items():
-        yield f"meta:{name}={value}"
-
-
-def _labels(job: Job, ask: Ask, metadata: Mapping[str, Any]) -> Iterator[str]:
-    yield from run_labels(job, ask.tags, metadata)
-    if batch := ask.asked.get("batch_id"):
-        yield f"batch:{batch}"
-    if ask.trigger.source_type == "run" and ask.trigger.type in {"event", "spawn"}:
-        yield f"parent:{ask.trigger.source_id}"

@@ -13,13 +13,14 @@ from quintet.domain.run import Run, Trigger
 from quintet.domain.state import StepState
 from quintet.domain.status import RunStatus
 from quintet.services.admission import ADMITTED, expired
+from quintet.services.asks import Ask
 from quintet.services.endings import Endings
 from quintet.services.heartbeats import Heartbeats
 from quintet.services.journal import Journal, OpenRun
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Guard, Lapse, Runs
 from quintet.services.ports.world import Bursts, Clock
-from quintet.services.submit import Ask, Submit
+from quintet.services.submit import Submit
 from quintet.services.terms import (
     CARRIED_CHECK,
     DUE_GRACE,

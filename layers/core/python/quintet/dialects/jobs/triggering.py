@@ -9,7 +9,7 @@ from quintet.dialects.jobs.models_runs import BulkItem
 from quintet.domain.definition import Overrides, Strategy
 from quintet.domain.errors import Invalid, Problem
 from quintet.domain.run import Trigger
-from quintet.services.submit import Ask
+from quintet.services.asks import Ask
 from quintet.web.authentication import Caller
 
 AHEAD = timedelta(seconds=YEAR)

@@ -112,7 +112,15 @@ def get_job(job_id: JobId, project_id: ProjectId = None) -> JobView:
 @needs("jobs:write")
 def update_job(job_id: JobId, body: Annotated[JobPatch, Body()], project_id: ProjectId = None) -> JobView:
     """Changes what the body names; null clears. Whatever changes but `enabled` and `group_id` makes a new version."""
-    return shown(author().change(job_at(routes, job_id, project_id), body))
+    was = job_at(routes, job_id, project_id)
+    job = author().change(was, body)
+    if _caps(job) != _caps(was):
+        routes.engine.hold.readmit(job)
+    return shown(job)
+
+
+def _caps(job: Job) -> tuple[int | None, int | None]:
+    return job.terms.max_concurrency, job.terms.max_concurrency_per_key
 
 
 @routes.delete("/v1/jobs/<job_id>", **documented.of("Delete a job", "Jobs", 403, 404, 409, success=204, said="Deleted"))

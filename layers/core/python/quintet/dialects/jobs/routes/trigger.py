@@ -31,7 +31,7 @@ from quintet.dialects.jobs.views_runs import run_fields
 from quintet.domain.errors import Disabled, Invalid, NotFound, Problem, QuintetError
 from quintet.domain.job import Job
 from quintet.domain.limits import Allowance
-from quintet.services.submit import Ask, Submitted
+from quintet.services.asks import Ask, Submitted
 from quintet.web import bodies
 from quintet.web.api import Routes, json_response
 from quintet.web.gate import first, needs, takes
