@@ -137,10 +137,10 @@ def _ticks(running: Cloud, file: Path, url: str) -> None:
         with engine(running, "tick", meter=str(file), clock=clock) as services:
             _expect(services.tick(), DUE)  # what a process reads and makes once is behind it
             clock.at += timedelta(days=1)
-            idle = _metered(file, lambda: _expect(services.tick(), 0), clock, timedelta(minutes=-5))  # noqa: B023 - called at once
-            busy = _metered(file, lambda: _expect(services.tick(), DUE), clock, timedelta())  # noqa: B023
+            idle = _metered(file, lambda: _expect(services.tick(), 0), clock, timedelta(minutes=-5))
+            busy = _metered(file, lambda: _expect(services.tick(), DUE), clock, timedelta())
             clock.at += timedelta(days=1)
-            peak = _memory(lambda: _expect(services.tick(), DUE))  # noqa: B023
+            peak = _memory(lambda: _expect(services.tick(), DUE))
         reads, writes = (busy.units[f"DynamoDB {kind}"] for kind in ("RRU", "WRU"))
         cells = (f"{reads:.1f}", f"{writes:.0f}", f"{peak / 1024:.0f} KiB", f"{idle.units['DynamoDB RRU']:.1f}")
         made.add_row(f"{total:,}", report.ms(busy.seconds), f"{busy.requests}", *cells)

@@ -111,7 +111,7 @@ class JobsClient(httpx.Client):
             found[:] = self.runs(job) if self._newest_ended(job) else []
             return len(found) == total and all(run["status"] in ENDED for run in found)
 
-        self.until(ended, seconds, 0.1)
+        self.until(ended, seconds, 0.2)
         return found
 
     def _newest_ended(self, job: str) -> bool:

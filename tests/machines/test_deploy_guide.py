@@ -39,7 +39,8 @@ def jobs_table(resources: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyP
 
 def test_every_parameter_is_listed_with_its_default(guide: str, template: dict[str, Any]) -> None:
     """The table of parameters has each one, and the template's own default."""
-    listed = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]+?)`? \|", guide, re.MULTILINE))
+    table = guide[guide.index("| parameter |") :]
+    listed = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]+?)`? \|", table, re.MULTILINE))
 
     assert listed == {name: str(item["Default"]) or "empty" for name, item in template["Parameters"].items()}
 

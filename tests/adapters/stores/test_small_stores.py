@@ -1,5 +1,8 @@
 """Ports Logs, Blobs, Vault."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from quintet.domain.errors import Invalid, NotFound, TooLarge
@@ -51,6 +54,23 @@ def test_an_endless_line_is_cut(logs: Logs) -> None:
     (line,) = logs.read("r", None, 9)
     assert line.message.startswith("ü" * 50_000)
     assert line.message.endswith("(cut)")
+
+
+@pytest.mark.parametrize("data", [{"a": [1, "ü", None]}, [], 0, False, "", 1.5])
+def test_a_lines_data_is_kept_beside_its_message(logs: Logs, data: Any) -> None:
+    """Any JSON value; null is none."""
+    lines = [replace(_line(1), data=data), _line(2)]
+    logs.write("r", lines)
+    assert logs.read("r", None, 9) == lines
+
+
+def test_data_above_what_an_item_holds_is_cut_with_its_line(logs: Logs) -> None:
+    """Together they are one text then, so that the beginning of the data is still there."""
+    logs.write("r", [replace(_line(1, "head"), data={"a": "ü" * 300_000})])
+    (line,) = logs.read("r", None, 9)
+    assert line.message.startswith('head {"a":"üüü')
+    assert line.message.endswith("(cut)")
+    assert line.data is None
 
 
 def test_blobs_are_bytes_by_name(blobs: Blobs) -> None:

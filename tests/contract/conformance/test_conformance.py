@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -29,7 +30,7 @@ CHECKS = [
     checks.unsupported_method,
     checks.allow_header_conformance,
 ]
-WHOLE, EVERY = 25, 8
+WHOLE, EVERY = 16, 12
 """Of the cases that cover a document's bounds, the short campaign tries the first so many of an operation, then one of so many."""
 
 MENDED = 4
@@ -55,7 +56,7 @@ def document(name: str) -> Any:
 jobs, automations = document("jobs"), document("automations")
 _tried: Counter[tuple[str, str]] = Counter()
 once = settings(
-    max_examples=6,
+    max_examples=5,
     derandomize=True,
     database=None,
     deadline=None,
@@ -99,8 +100,15 @@ def ask(world: World, case: Case) -> None:
     """Sends a case and judges the answer."""
     prepare(world, case)
     key = world.token() if case.path.startswith("/sdk/") else world.key
-    judged = [one for one in CHECKS if case.operation.label != PARTLY or one is not checks.negative_data_rejection]
-    case.call_and_validate(base_url=world.url, headers={"authorization": f"Bearer {key}"}, checks=judged)
+    answer = case.call(base_url=world.url, headers={"authorization": f"Bearer {key}"})
+    lenient = case.operation.label == PARTLY or has_empty(str(answer.request.url))
+    judged = [one for one in CHECKS if not lenient or one is not checks.negative_data_rejection]
+    case.validate_response(answer, checks=judged)
+
+
+def has_empty(url: str) -> bool:
+    """True for a query with an empty value, which counts as not given; of a repeated parameter the last value counts."""
+    return "" in dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)).values()
 
 
 @jobs.parametrize()
@@ -139,12 +147,13 @@ def test_the_automations_api_at_length(case: Case, world: World) -> None:
 def test_every_operation_wants_a_key(name: str, world: World) -> None:
     """Through the whole deployment, by each path and method of the document: 401 without one and with a wrong one."""
     asked = 0
-    for path, operations in json.loads((DOCUMENTS / f"{name}.json").read_text())["paths"].items():
-        for method in operations:
+    documented = json.loads((DOCUMENTS / f"{name}.json").read_text())["paths"]
+    with httpx.Client(base_url=world.url, trust_env=False, timeout=60) as stranger:
+        for path, method in ((path, method) for path, operations in documented.items() for method in operations):
             label, names = f"{method.upper()} {path}", re.findall(r"{(\w+)}", path)
             found = path.format(**world.parameters(label, dict.fromkeys(names))) if names else path
             for headers in ({}, {"authorization": "Bearer qk_wrong"}):
-                answer = httpx.request(method, world.url + found, headers=headers, trust_env=False)
+                answer = stranger.request(method, found, headers=headers)
                 assert answer.status_code == 401, (label, answer.text)
                 assert answer.headers["www-authenticate"] == "Bearer"
                 asked += 1

@@ -79,9 +79,10 @@ class Customers:
         merges = job.terms.debounce_window is not None or job.terms.batch_window is not None
         payload: Any = {"n": len(self.orders), "user": chance.choice((1, 2, None))}
         key = chance.choice((None, None, f"k{len(self.orders)}", "shared"))
-        if key == "shared" and chance.random() < 0.7:
+        alike = not merges and job.terms.dedup_window is not None
+        if key == "shared" and chance.random() < (0.3 if alike else 0.7):
             payload = {"n": -2, "user": 1}
-        elif not merges and job.terms.dedup_window and chance.random() < 0.5:
+        elif alike and chance.random() < 0.6:
             payload = {"n": -1, "user": None}
         at = None if merges else chance.choice((None, None, None, now + timedelta(seconds=chance.uniform(0, 200))))
         ask = Ask(

@@ -32,7 +32,14 @@ class JobsHistory(History):
         world.http = self.endpoints
         parts = self.honest
         self.kinds["endpoint"] = EndpointKind(
-            self.expressions, self.endpoints, parts.vault, world.tokens, parts.signatures, parts.schemas, world.clock
+            self.expressions,
+            http=self.endpoints,
+            vault=parts.vault,
+            tokens=world.tokens,
+            signing_secrets=lambda _run: (),
+            signatures=parts.signatures,
+            schemas=parts.schemas,
+            clock=world.clock,
         )
         self.honest = world.honest(self.kinds, self.expressions)
         self.jobs: list[str] = []

@@ -41,6 +41,7 @@ class Promises:
     def check(self) -> None:
         """All of them."""
         self.check_orders()
+        self.check_duplicates()
         self.check_merged()
         self.check_moves()
         for run in self.runs.values():
@@ -96,6 +97,15 @@ class Promises:
         if ttl is not None and order.ended is not None and run.started_at is not None:
             latest = order.ended + timedelta(seconds=ttl)
             assert run.started_at <= latest, f"{run.id} started at {run.started_at}, not by {latest}"
+
+    def check_duplicates(self) -> None:
+        """Within the window after a trigger, an equal payload is the same run."""
+        began = {order.run_id: order.began for order in self.orders if order.how == "created"}
+        for first, second in self.history.world.witness.same:
+            window = timedelta(seconds=self.jobs[first.job_id].terms.dedup_window or 0)
+            sure = first.id in began and not _merges(self.jobs[first.job_id])
+            apart = not sure or second.created_at >= began[first.id] + window - ROUNDING
+            assert apart, f"{first.id} and {second.id} are duplicates within {window}"
 
     def check_merged(self) -> None:
         """A batch holds every accepted payload once; a debounced run has a payload that no later one replaced."""

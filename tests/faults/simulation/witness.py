@@ -17,8 +17,8 @@ ROUNDING = timedelta(milliseconds=1)
 
 LIFE: dict[S | None, set[S]] = {
     None: {S.DELAYED, S.QUEUED, S.EXECUTING, S.WAITING},
-    # A delayed run whose time and slot have come is queued for no time at all.
-    S.DELAYED: {S.QUEUED, S.EXECUTING, S.CANCELED, S.EXPIRED},
+    # A delayed run whose time has come is queued for no time at all when its slot is free, and waits when its dependencies are not met.
+    S.DELAYED: {S.QUEUED, S.EXECUTING, S.WAITING, S.CANCELED, S.EXPIRED},
     S.QUEUED: {S.EXECUTING, S.CANCELED, S.EXPIRED, S.PAUSED},
     S.EXECUTING: {
         *(S.COMPLETED, S.FAILED, S.TIMED_OUT, S.CRASHED, S.SYSTEM_FAILED, S.CANCELED),
@@ -40,6 +40,8 @@ class Witness:
         self.runs: dict[str, Run] = {}
         self.seen: set[tuple[str | None, str]] = set()
         self.at_cap = 0
+        self.same: list[tuple[Run, Run]] = []
+        """Runs of one payload, each with the one before it, of jobs that look for duplicates."""
         self._jobs: dict[str, Job] = {}
         self._active: defaultdict[str, set[str]] = defaultdict(set)
         self._active_of_key: defaultdict[str, set[str]] = defaultdict(set)
@@ -93,7 +95,7 @@ class Witness:
             return
         self._check_counters(job, run, given, rates)
         if job.terms.dedup_window is not None and run.parent is None:
-            self._check_duplicates(job, run, given)
+            self._note_duplicates(job, run, given)
 
     def changed(self, run: Run) -> None:
         """A run's item was written."""
@@ -149,12 +151,11 @@ class Witness:
         if first != run.id:
             self.note(f"idempotency key {key} of job {run.job_id} made {first} and {run.id}")
 
-    def _check_duplicates(self, job: Job, run: Run, given: Any) -> None:
+    def _note_duplicates(self, job: Job, run: Run, given: Any) -> None:
         before = self._same.get((job.id, repr(given)))
         self._same[job.id, repr(given)] = run
-        window = timedelta(seconds=job.terms.dedup_window or 0)
-        if before is not None and run.created_at < before.created_at + window - ROUNDING:
-            self.note(f"{before.id} and {run.id} are duplicates within {window}")
+        if before is not None:
+            self.same.append((before, run))
 
     def _check_counters(self, job: Job, run: Run, given: Any, rates: Sequence[Rate]) -> None:
         """A run counts under each of its job's rates, and what is equal under the same counter."""

@@ -163,6 +163,7 @@ class Desk:
                 vault=MemoryVault(),
                 run_tokens=RunTokens(MemorySigningSecrets(), MemoryVault(), Jwt()),
                 signatures=StandardSignatures(),
+                signing_secrets=lambda _run: (),
                 schemas=JsonSchemas(),
                 clock=self.clock,
             )

@@ -120,6 +120,7 @@ class Bench:
                     vault=MemoryVault(),
                     run_tokens=RunTokens(MemorySigningSecrets(), MemoryVault(), Jwt()),
                     signatures=StandardSignatures(),
+                    signing_secrets=lambda _run: (),
                     schemas=JsonSchemas(),
                     clock=self.clock,
                     runner_function="runner",

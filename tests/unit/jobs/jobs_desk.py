@@ -32,6 +32,7 @@ from quintet.adapters.memory.webhooks import MemoryDeliveries
 from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
 from quintet.dialects.jobs.app import build
+from quintet.services.hooks import JobSecrets
 from quintet.services.ports.http import HttpAnswer, HttpRequest
 from quintet.services.ports.keys import Key
 from quintet.services.tokens import RunTokens
@@ -148,7 +149,7 @@ class Desk:
         self.bursts, self.timers = Starts(), Starts()
         projects = MemoryProjects()
         self.keys, self.vault = MemoryKeys(projects), MemoryVault()
-        signing, blobs = MemorySigningSecrets(), MemoryBlobs()
+        signing, blobs, jobs = MemorySigningSecrets(), MemoryBlobs(), MemoryJobs()
         expressions, subscriptions = JsonataExpressions(), MemorySubscriptions()
         kinds = step_kinds(
             Tools(
@@ -160,6 +161,7 @@ class Desk:
                 vault=self.vault,
                 run_tokens=RunTokens(signing, self.vault, Jwt()),
                 signatures=StandardSignatures(),
+                signing_secrets=JobSecrets(jobs, self.clock),
                 schemas=JsonSchemas(),
                 clock=self.clock,
             )
@@ -167,7 +169,7 @@ class Desk:
         self.services = Services(
             clock=self.clock,
             ids=SeededIds(1, self.clock),
-            jobs=MemoryJobs(),
+            jobs=jobs,
             group_store=MemoryGroups(),
             runs=MemoryRuns(),
             records=MemoryRecords(),

@@ -107,9 +107,11 @@ def test_a_slug_is_made_free_unless_it_was_asked_for(desk: Desk) -> None:
 
 
 def test_jobs_are_found_by_slug_and_project(desk: Desk) -> None:
-    """By slug only beside project_id; another project is not there."""
+    """In the key's own project, which may be named; another project is not there."""
     made = desk.job("x")
-    assert desk.get("/jobs/x").status == 404
+    assert desk.get("/jobs/x").json == made
+    desk.add_key("other", "admin", project="elsewhere")
+    assert desk.get("/jobs/x", key="other").status == 404
     assert desk.get("/jobs/x", query={"project_id": "default"}).json == made
     assert desk.get(f"/jobs/{made['id']}", query={"project_id": "default"}).json == made
     assert desk.get(f"/jobs/{made['id']}", query={"project_id": "elsewhere"}).status == 404
@@ -220,21 +222,32 @@ def test_a_copy_is_a_new_job_with_the_same_definition(desk: Desk) -> None:
     assert (named["name"], named["slug"]) == ("n", "s")
     assert desk.post(f"/jobs/{made['id']}/clone", {"slug": "s"}).status == 409
     assert desk.post(f"/jobs/{made['id']}/clone").json["slug"] == "nightly-copy-2"
-    (step,) = desk.services.jobs.version(copy["id"], 1).plan.steps
-    (secret,) = step.config["secrets"]
-    assert desk.vault.open(secret["sealed"], step.config["secret_context"]) == "a secret of mine"
+    (secret,) = desk.services.jobs.get("default", copy["id"]).settings["signing"]["secrets"]
+    assert desk.vault.open(secret["sealed"], f"webhook:{copy['id']}") == "a secret of mine"
 
 
-def test_jobs_of_other_apis_can_be_read_but_not_changed(desk: Desk) -> None:
-    """With what this API has words for."""
+def test_what_another_api_defines_is_no_job(desk: Desk) -> None:
+    """Its own routes show, change and start it; what concerns any job's runs serves it still."""
     made = desk.post(
         "/workflows", {"name": "w", "steps": [{"step_ref": "a", "step_type": "sleep", "duration_secs": 1}]}
     )
     job_id = made.json["id"]
-    shown = desk.get(f"/jobs/{job_id}").json
-    assert (shown["name"], shown["endpoint_url"], shown["version"]) == ("w", "", 1)
-    assert desk.get(f"/jobs/{job_id}/versions").json[0]["name"] == "w"
-    assert desk.patch(f"/jobs/{job_id}", {"name": "x"}).status == 409
-    assert desk.delete(f"/jobs/{job_id}").status == 409
-    assert desk.post(f"/jobs/{job_id}/clone").status == 409
+    for method, tail in (
+        ("GET", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("POST", "/clone"),
+        ("GET", "/versions"),
+        ("GET", f"/versions/{made.json['version_id']}"),
+        ("POST", "/trigger"),
+        ("POST", "/trigger/bulk"),
+        ("POST", "/payload-uploads"),
+    ):
+        answer = desk.send(method, f"/v1/jobs/{job_id}{tail}", None if method == "GET" else {})
+        assert (answer.status, answer.error["code"]) == (404, "not_found"), (method, tail)
+    assert desk.get(f"/workflows/{job_id}").json["version"] == 1
+    assert desk.get(f"/jobs/{job_id}/health").json["total_runs"] == 0
     assert desk.get("/jobs").json == []
+    after = desk.job("after")["id"]
+    assert desk.post(f"/jobs/{after}/dependencies", {"depends_on_job_id": job_id}).status == 201
+    assert desk.get(f"/jobs/{job_id}/dependencies").json == []

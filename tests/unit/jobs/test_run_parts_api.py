@@ -43,6 +43,7 @@ def test_every_attempt_is_kept(desk: Desk) -> None:
     assert "error" not in second
     assert first["finished_at"] == "2026-01-01T00:00:00.000Z"
     assert first["execution_trace"].keys() >= {"queue_wait_ms", "dequeue_ms", "total_ms"}
+    assert second["execution_trace"]["dequeue_ms"] == 0  # it began when the rest was over
 
 
 def test_an_attempt_under_way_has_no_end(desk: Desk) -> None:

@@ -42,7 +42,7 @@ def test_a_completed_run_has_its_payload_and_result(desk: Desk) -> None:
 
 
 def test_a_run_of_another_api_reads_well(desk: Desk) -> None:
-    """Its result is that of its last steps, its attempts the most of any step; it can be triggered here too."""
+    """Its result is that of its last steps, its attempts the most of any step."""
     steps = (
         StepDef("a", "set", config={"values": {"x": 1}}),
         StepDef("b", "set", depends_on=("a",), config={"values": {"y": 2}}),
@@ -50,15 +50,13 @@ def test_a_run_of_another_api_reads_well(desk: Desk) -> None:
     )
     job = desk.services.define.define("default", "automations", "Other", Plan(steps), {"dialect": "automations"})
     theirs = desk.services.trigger_run(job, input={"n": 1}, trigger=Trigger("webhook", "webhook", "msg"))
-    ours = desk.trigger(job.id, payload={"n": 2}, tags={"env": "x"})
     desk.drive()
     run = desk.get(f"/runs/{theirs.id}").json
     assert (run["status"], run["triggered_by"], run["attempt"], run["payload"]) == ("completed", "webhook", 1, {"n": 1})
     assert run["result"] == {"b": {"y": 2}, "c": {"z": 3}}
     assert "execution_trace" not in run
     assert [one["step_ref"] for one in desk.get(f"/runs/{theirs.id}/attempts").json] == ["a", "b", "c"]
-    assert desk.get(f"/runs/{ours['id']}").json["tags"] == {"env": "x"}
-    assert listed(desk) == listed(desk, job_id=job.id) == [ours["id"], theirs.id]
+    assert listed(desk) == listed(desk, job_id=job.id) == [theirs.id]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +75,52 @@ def test_what_started_a_run_has_this_apis_words(desk: Desk, type_: str, word: st
     run = desk.services.trigger_run(job, trigger=Trigger(type_, "api"))
     assert desk.get(f"/runs/{run.id}").json["triggered_by"] == word
     assert listed(desk, triggered_by=word) == [run.id]
+
+
+def test_a_list_tells_the_attempt_that_the_run_itself_tells(desk: Desk) -> None:
+    """Once it has ended; also where the runs that died are listed."""
+    desk.endpoints.replies[URL] = [(503, None)]
+    run = ended(desk, desk.job(retry_strategy="fixed", max_attempts=3))
+    desk.pass_time(5)
+    assert desk.get(f"/runs/{run['id']}").json["attempt"] == 3
+    assert [one["attempt"] for path in ("/runs", "/runs/dlq") for one in desk.get(path).json] == [3, 3]
+
+
+def test_an_answer_about_one_run_is_the_whole_run(desk: Desk) -> None:
+    """As it is read afterwards: pause, resume, another time, cancel, replay."""
+    desk.endpoints.replies[URL] = [(200, {"sum": 3})]
+    job = desk.job()
+    paused = desk.trigger(job["id"], payload={"n": 1})
+    run = desk.trigger(job["id"], payload={"n": 1}, scheduled_at="2026-01-02T00:00:00Z")
+    later = {"scheduled_at": "2026-01-03T00:00:00Z"}
+    for one, what, body in ((paused, "pause", None), (paused, "resume", None), (run, "reschedule", later)):
+        path = f"/runs/{one['id']}"
+        answer = desk.post(f"{path}/{what}", body).json
+        assert answer["payload"] == {"n": 1}
+        assert answer == desk.get(path).json
+    answer = desk.delete(path).json
+    assert (answer["status"], answer["payload"]) == ("canceled", {"n": 1})
+    assert answer == desk.get(path).json
+    again = desk.post(f"{path}/replay").json
+    assert {"run_token", "payload_hash", "idempotency_hit"} <= again.keys()
+    assert again["payload"] == {"n": 1}
+    assert desk.get(f"/runs/{again['id']}").json.items() <= again.items()
+
+
+def test_a_job_without_steps_has_errors_that_speak_of_none(desk: Desk) -> None:
+    """In the run, its attempts and its list; what a program says stays as it said it."""
+    desk.endpoints.replies[URL] = [(202, None)]
+    late = ended(desk, desk.job(timeout_secs=10, max_attempts=1))
+    desk.pass_time(11)
+    said = "Timeout: the attempt's time is over"
+    assert desk.get(f"/runs/{late['id']}").json["error"] == said
+    assert [one["error"] for one in desk.get(f"/runs/{late['id']}/attempts").json] == [said]
+    assert [one["error"] for one in desk.get("/runs/dlq").json] == [said]
+    own = ended(desk, desk.job("b", max_attempts=1))
+    error = {"class": "Timeout", "message": "the step's time is over"}
+    desk.send("POST", f"/sdk/v1/runs/{own['id']}/fail", {"error": error}, key=own["run_token"])
+    desk.drive()
+    assert desk.get(f"/runs/{own['id']}").json["error"] == "Timeout: the step's time is over"
 
 
 def test_a_large_result_is_linked(desk: Desk) -> None:

@@ -60,13 +60,19 @@ def test_a_program_reports_and_completes(program: Program) -> None:
     assert program.say("heartbeat").status == 204
     now = program.read()
     assert now["heartbeat_at"] == "2026-01-01T00:00:05.000Z"
-    assert now["metadata"] == {"host": "a", "n": 1}
+    assert now["metadata"] == {"host": "a", "n": "1"}
     line = program.read("/logs")[-1]
-    assert (line["level"], line["message"], line["step_ref"]) == ("warn", 'hello {"k":1}', "call")
+    assert (line["level"], line["message"], line["data"]) == ("warn", "hello", {"k": 1})
+    assert line["step_ref"] == "call"
+    assert program.say("log", {"message": "nothing more"}).status == 204
+    assert "data" not in program.read("/logs")[-1]
     assert program.read("/steps")[0]["progress"]["percent"] == 40
     assert program.say("payload", method="GET").json == {"payload": {"n": 1}}
+    before = program.read()
     ended = program.say("complete", {"result": {"sum": 3}})
     assert ended.status == 200
+    assert (ended.json["payload"], ended.json["heartbeat_at"]) == ({"n": 1}, before["heartbeat_at"])
+    assert ended.json == program.read()
     program.desk.drive()
     now = program.read()
     assert (now["status"], now["result"]) == ("completed", {"sum": 3})
@@ -78,7 +84,9 @@ def test_both_tokens_serve_until_their_time_is_over(desk: Desk) -> None:
     first = program.sent_token
     assert first != program.run["run_token"]
     assert program.say("heartbeat", key=first).status == 204
-    assert program.say("fail", {"error": {"message": "no", "class": "Busy"}}, key=first).status == 200
+    failed = program.say("fail", {"error": {"message": "no", "class": "Busy"}}, key=first)
+    assert failed.json == program.read()
+    assert failed.json["next_retry_at"] == "2026-01-01T00:00:01.000Z"
     desk.drive()
     desk.pass_time(2)
     assert program.read()["attempt"] == 2
@@ -178,7 +186,7 @@ def test_null_takes_metadata_out(program: Program) -> None:
     """Other names stay."""
     program.say("annotate", {"a": 1, "b": "x"})
     program.say("annotate", {"a": None, "c": True})
-    assert program.read()["metadata"] == {"b": "x", "c": True}
+    assert program.read()["metadata"] == {"b": "x", "c": "true"}
 
 
 def test_a_child_is_spawned_by_its_job(program: Program) -> None:
@@ -187,7 +195,8 @@ def test_a_child_is_spawned_by_its_job(program: Program) -> None:
     child = desk.job("child", payload_schema={"type": "integer"}, endpoint_url=URL + "2")
     made = program.say("spawn", {"job_id": child["id"], "payload": 7, "priority": 4})
     assert (made.status, made.json["parent_run_id"], made.json["triggered_by"]) == (201, program.run["id"], "spawn")
-    assert made.json["priority"] == 4
+    assert (made.json["priority"], made.json["payload"]) == (4, 7)
+    assert made.json == desk.get(f"/runs/{made.json['id']}").json
     assert "run_token" not in made.json
     assert program.say("spawn", {"job_id": child["id"], "payload": "x"}).status == 422
     assert program.say("spawn", {"job_id": "none"}).status == 404

@@ -119,10 +119,10 @@ def test_first_the_job_then_the_fields_then_the_payload(desk: Desk) -> None:
 
 
 def test_a_job_is_found_by_its_slug_too(desk: Desk) -> None:
-    """Beside the project's id; another project is none."""
+    """Beside the project's id or without; another project is none."""
     job = desk.job(slug="nightly")
-    assert desk.post("/jobs/nightly/trigger?project_id=default").json["job_id"] == job["id"]
-    assert desk.post("/jobs/nightly/trigger").status == 404
+    for query in ("?project_id=default", ""):
+        assert desk.post(f"/jobs/nightly/trigger{query}").json["job_id"] == job["id"]
     assert desk.post("/jobs/nightly/trigger?project_id=other").status == 404
 
 
@@ -391,11 +391,34 @@ def test_a_bulk_request_with_a_key_may_be_repeated(desk: Desk) -> None:
     assert [one["id"] for one in second["results"]] == [one["id"] for one in first["results"]]
 
 
-@pytest.mark.parametrize("items", [[], [{}] * 501, [{"dry_run": True}], [{"payload_ref": "x"}], {}, [1]])
-def test_bad_bulk_bodies_are_refused_whole(desk: Desk, items: Any) -> None:
-    """No item, too many, unknown fields: 400, and no run."""
-    assert bulk(desk, desk.job(), items).status == 400
+@pytest.mark.parametrize(
+    "body", [{"items": []}, {"items": [{}] * 501}, {"items": {}}, {}, {"items": [{}], "dry_run": 1}, []]
+)
+def test_bad_bulk_bodies_are_refused_whole(desk: Desk, body: Any) -> None:
+    """No items, none in them, too many, no list, fields beside them: 400, and no run."""
+    answer = desk.post(f"/jobs/{desk.job()['id']}/trigger/bulk", body)
+    assert (answer.status, answer.error["code"]) == (400, "validation_failed")
     assert desk.get("/runs").json == []
+
+
+def test_a_bad_bulk_item_is_answered_in_its_place(desk: Desk) -> None:
+    """Unknown and bad fields are named, in each item by itself; the others are made."""
+    bad: list[tuple[Any, set[str]]] = [
+        ({"nope": 1}, {"nope"}),
+        ({"priority": 99, "tags": {"a": 1}}, {"priority", "tags.a"}),
+        ({"dry_run": True}, {"dry_run"}),
+        ({"payload_ref": "x"}, {"payload_ref"}),
+        (1, {"item"}),
+        (None, {"item"}),
+    ]
+    items = [{"payload": 0}, *(item for item, _ in bad), {"payload": 1, "priority": 2}]
+    answer = bulk(desk, desk.job(), items, headers={"Idempotency-Key": "k"})
+    assert (answer.status, answer.json["total"], answer.json["created"]) == (201, len(items), 2)
+    first, *refused, last = answer.json["results"]
+    assert {first["id"], last["id"]} == {run["id"] for run in desk.get("/runs").json}
+    assert [one["error"]["code"] for one in refused] == ["validation_failed"] * len(bad)
+    assert [{fault["field"] for fault in one["error"]["details"]} for one in refused] == [fields for _, fields in bad]
+    assert all("id" not in one for one in refused)
 
 
 def test_five_hundred_runs_and_four_mebibytes(desk: Desk) -> None:

@@ -52,8 +52,9 @@ def test_a_workflow_is_found_by_slug_and_listed_by_tag(desk: Desk) -> None:
     """Slugs are unique among workflows only; lists have neither steps nor other jobs."""
     first, second = made(desk, tags={"team": "shop"}), made(desk)
     assert (first["slug"], second["slug"]) == ("order", "order-2")
-    assert desk.get("/workflows/order?project_id=default").json["id"] == first["id"]
-    assert desk.get("/workflows/order").status == 404
+    for query in ("?project_id=default", ""):
+        assert desk.get(f"/workflows/order{query}").json["id"] == first["id"]
+    assert desk.get("/workflows/order?project_id=other").status == 404
     assert desk.post("/workflows", {"name": "x", "slug": "order", "steps": STEPS}).status == 409
     job = desk.job("order")
     assert desk.get(f"/workflows/{job['id']}").status == 404

@@ -31,6 +31,7 @@ from quintet.domain.run import Run
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus, StepStatus
 from quintet.services.asks import Ask, Submitted
+from quintet.services.hooks import JobSecrets
 from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
 from quintet.steps.tools import Tools
@@ -85,6 +86,7 @@ class Stage:
                 vault=self.stores["vault"],
                 run_tokens=RunTokens(self.stores["signing_secrets"], self.stores["vault"], Jwt()),
                 signatures=StandardSignatures(),
+                signing_secrets=JobSecrets(self.stores["jobs"], self.clock),
                 schemas=JsonSchemas(),
                 clock=self.clock,
             )

@@ -51,6 +51,22 @@ def test_a_carrier_delivered_twice_does_its_step_once(engine: Stage) -> None:
     assert engine.http.count(url("a")) == 1
 
 
+def test_a_call_that_died_with_its_machine_is_made_again(engine: Stage) -> None:
+    """A restart loses what was called and had not begun: the first sweep calls anew, and so does a later one after a minute."""
+    for restarted in (True, False):
+        engine.lose.add("carriers")
+        run_id = engine.trigger(engine.define(long("a")))
+        engine.play(10)
+        engine.lose.clear()
+        if restarted:
+            engine.services.sweep(leases_lapsed=True)
+        else:
+            engine.sweep(times=3)
+        engine.play()
+        assert engine.status(run_id) is RunStatus.COMPLETED
+        assert engine.http.count(url("a")) == 1 + (not restarted)
+
+
 def test_a_lost_carrier_is_given_up_at_its_deadline(engine: Stage) -> None:
     """A carrier that never answers times out after its timeout and the grace, at the sweep; the next attempt runs."""
     engine.lose.add("carriers")

@@ -135,7 +135,16 @@ def test_a_reported_failure_follows_the_retry_policy(engine: Stage) -> None:
     assert run.error is not None
     assert (run.error["type"], run.error["message"]) == ("Reported", "again")
     errors = [event.data["error"] for event in engine.events(run_id, EventType.STEP_FAILED)]
-    assert errors[0] == {"type": "DiskError", "message": "disk full", "details": {"disk": 2}}
+    assert errors[0] == {"type": "DiskError", "message": "disk full", "details": {"disk": 2}, "reported": True}
+
+
+@pytest.mark.parametrize("class_", ["Timeout", "Crashed", "HeartbeatLost"])
+def test_a_program_does_not_choose_how_its_run_ends(engine: Stage, class_: str) -> None:
+    """An error that is called like one of the engine's own is a failure like any other."""
+    run_id = accepted(engine, work())
+    engine.services.report.fail(sent(engine), run_id, {"message": "m", "class": class_}, retryable=False)
+    engine.play()
+    assert engine.status(run_id) is RunStatus.FAILED
 
 
 def test_a_failure_for_good_is_not_tried_again(engine: Stage) -> None:
@@ -386,8 +395,10 @@ def test_lines_of_a_program_stand_in_the_runs_log(engine: Stage) -> None:
     with pytest.raises(Invalid):
         report.log(sent(engine), run_id, "x", "loud")
     lines = engine.stores["logs"].read(run_id, None, 100)
-    ours = [(line.path, line.level, line.message) for line in lines if "POST" not in line.message]
-    assert ours == [("call", "info", "hello"), ("call", "warn", 'numbers {"n":[1,2]}')]
+    ours = [line for line in lines if "POST" not in line.message]
+    told = [(line.path, line.level, line.message, line.data) for line in ours]
+    assert told == [("call", "info", "hello", None), ("call", "warn", "numbers", {"n": [1, 2]})]
+    assert [line.text for line in ours] == ["hello", 'numbers {"n":[1,2]}']
 
 
 def test_progress_is_an_event_of_the_live_step(engine: Stage) -> None:
@@ -411,7 +422,7 @@ def test_progress_is_an_event_of_the_live_step(engine: Stage) -> None:
 
 
 def test_notes_become_metadata_of_the_run(engine: Stage) -> None:
-    """They lie over what was there; null takes a name out; what says nothing new is no event."""
+    """They lie over what was there, as texts; null takes a name out; what says nothing new is no event."""
     engine.http.on(url("call"), 202)
     job = engine.define(work())
     run_id = engine.submit(job, metadata={"env": "prod", "old": "x"}).run.id
@@ -420,7 +431,7 @@ def test_notes_become_metadata_of_the_run(engine: Stage) -> None:
     report.annotate(sent(engine), run_id, {"env": "test", "n": 3, "old": None, "never": None})
     report.annotate(RunToken(run_id), run_id, {"n": 3, "ok": True})
     report.annotate(RunToken(run_id), run_id, {"n": 3, "ok": True})
-    wanted = {"env": "test", "n": 3, "ok": True}
+    wanted = {"env": "test", "n": "3", "ok": "true"}
     assert engine.of(run_id).asked["metadata"] == wanted
     assert len(engine.events(run_id, EventType.RUN_NOTED)) == 2
     report.complete(sent(engine), run_id)
@@ -502,7 +513,7 @@ def test_the_journal_keeps_where_an_attempts_time_went(engine: Stage) -> None:
     assert engine.state(run_id).steps["call"].trace == failed.data["trace"]
     engine.play(30)
     (waiting,) = engine.events(run_id, EventType.STEP_WAITING)
-    assert waiting.data["trace"]["dequeue_ms"] == 32_000.0
+    assert waiting.data["trace"]["dequeue_ms"] == 0.0  # from the end of the rest
     assert "trace" not in engine.state(run_id).steps["call"].wait
     engine.services.report.complete(sent(engine), run_id)
     engine.play()

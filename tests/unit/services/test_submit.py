@@ -309,3 +309,27 @@ def test_raised_caps_let_in_at_once(engine: Stage, cap: int | None) -> None:
     engine.services.hold.readmit(raised)
     engine.play(1)
     assert all(engine.of(run.id).started_at for run in runs)
+
+
+def test_a_queued_run_starts_only_within_the_window(engine: Stage) -> None:
+    """A place that is freed outside goes to nobody; within a minute of the opening the queue moves."""
+    engine.clock.advance_to(datetime.fromisoformat("2026-05-01T09:59:30+00:00"))
+    job = job_with(engine, seconds=100, max_concurrency=1, window_cron="* 9 * * *")
+    engine.submit(job)
+    queued = engine.submit(job).run
+    engine.sweep(times=10)
+    assert engine.status(queued.id) is RunStatus.QUEUED
+    engine.clock.advance_to(datetime.fromisoformat("2026-05-02T08:59:30+00:00"))
+    engine.sweep(times=3)
+    assert engine.of(queued.id).started_at is not None
+
+
+def test_a_replay_is_on_its_jobs_terms(engine: Stage) -> None:
+    """It expires like a trigger's run, and is refused where one would be skipped."""
+    job = job_with(engine, seconds=50, ttl=600, skip_if_running=True)
+    first = engine.submit(job).run.id
+    engine.play()
+    again = engine.services.retry_run("project", first, "full")
+    assert again.expires_at == again.created_at + timedelta(seconds=600)
+    with pytest.raises(Conflict, match="skips"):
+        engine.services.retry_run("project", first, "full")

@@ -21,7 +21,7 @@ from quintet.domain.run import Run
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus
 from quintet.services.completion import RESULT_BYTES
-from quintet.services.hooks import Hook, hook_of, hook_settings, rotated, secret_context
+from quintet.services.hooks import Hook, hook_of, hook_settings, rotated, secret_context, secrets_of
 from quintet.services.payloads import Payloads
 from quintet.services.ports.http import HttpAnswer, HttpFault, HttpRequest
 from quintet.services.webhooks import CompletionWebhooks
@@ -85,7 +85,7 @@ class Desk:
     def use(self, hook: Hook | None) -> None:
         """Gives the job this webhook."""
         stored = self.jobs.get("acme", "job-1")
-        settings = {} if hook is None else {"webhook_out": hook_settings(hook)}
+        settings = {} if hook is None else hook_settings(hook.url, hook.secrets)
         self.jobs.update(replace(stored, settings=settings), None, stored)
 
     def end(self, run_id: str = "run-1", result: Any = None, **fields: Any) -> str:
@@ -240,7 +240,8 @@ def test_each_rotation_gives_the_day_once(desk: Desk) -> None:
         ("c", None), ("b", now + timedelta(hours=44)), ("a", now + timedelta(hours=24))
     ]  # fmt: skip
     assert [one.sealed for one in rotated(third, "d", now + timedelta(hours=30))] == ["d", "c", "b"]
-    assert hook_of({"webhook_out": hook_settings(Hook(URL, third))}) == Hook(URL, third)
+    assert hook_of(hook_settings(URL, third)) == Hook(URL, third)
+    assert (hook_of(hook_settings(None, third)), secrets_of(hook_settings(None, third))) == (None, third)
     assert hook_of({}) is hook_of({"webhook_out": None}) is hook_of({"webhook_out": {"url": ""}}) is None
 
 

@@ -42,9 +42,11 @@ class Desk:
         self.child: str | Exception = "child-1"
         self.blobs = MemoryBlobs()
         self.vault = MemoryVault()
+        self.secrets: dict[str, list[str]] = {}
         self.run_tokens = RunTokens(MemorySigningSecrets(), self.vault, Jwt())
         self.clock = ManualClock(NOW)
         self.expressions = JsonataExpressions()
+        self.signatures = StandardSignatures()
         self.logged: list[tuple[str, str]] = []
         self.kinds = step_kinds(
             Tools(
@@ -55,7 +57,8 @@ class Desk:
                 start_child=self._start_child,
                 vault=self.vault,
                 run_tokens=self.run_tokens,
-                signatures=StandardSignatures(),
+                signatures=self.signatures,
+                signing_secrets=self._signing_secrets,
                 schemas=JsonSchemas(),
                 clock=self.clock,
                 runner_function="runner",
@@ -70,6 +73,9 @@ class Desk:
     def _call(self, function: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         self.called.append((function, payload, timeout))
         return _give(self.reply)
+
+    def _signing_secrets(self, run: Run) -> list[str]:
+        return self.secrets.get(run.job_id, [])
 
     def _start_child(self, _call: StepCall, job_id: str, given: Any) -> str:
         self.children.append((job_id, given))

@@ -20,6 +20,7 @@ URL = "https://api.example/work"
 SPARE = "https://spare.example/work"
 RUN = "0192f5a0-7c3e-7000-8000-0000000000aa"
 PHASES = {"connect_ms": 1.5, "ttfb_ms": 20.0, "transfer_ms": 0.5, "total_ms": 22.0}
+FOLLOWED = {"follows": True}
 SCOPE = {"input": {"a": "é"}, "steps": {}, "run": {}}
 
 
@@ -33,6 +34,11 @@ def down(type_: str = "Connection", **phases: float) -> HttpFault:
     fault = HttpFault(type_, "the connection failed", retryable=True)
     fault.phases = phases
     return fault
+
+
+def signed(desk: Any, *secrets: str, job_id: str = "job-1") -> None:
+    """Gives a job its secrets, newest first."""
+    desk.secrets[job_id] = [desk.vault.seal(secret, f"webhook:{job_id}") for secret in secrets]
 
 
 def enact(desk: Any, config: Mapping[str, Any] | None = None, **more: Any) -> Any:
@@ -91,9 +97,9 @@ def test_every_secret_signs_the_bytes_that_are_sent(desk: Any, secret: str) -> N
     """Verified by the public package; a secret that is not base64 stands for its UTF-8 bytes."""
     now = datetime.now(UTC)
     desk.clock.advance_to(now)
-    sealed = desk.vault.seal(secret, "webhook:job-1")
+    signed(desk, secret)
 
-    enact(desk, {"secrets": [sealed], "secret_context": "webhook:job-1", "payload": {"a": "ü"}})
+    enact(desk, {"payload": {"a": "ü"}}, run=FOLLOWED)
 
     sent = desk.requests[0]
     base64_of_it = base64.b64encode(key_of(secret)).decode()
@@ -101,25 +107,42 @@ def test_every_secret_signs_the_bytes_that_are_sent(desk: Any, secret: str) -> N
         assert Webhook(known).verify(sent.body, dict(sent.headers)) == {"a": "ü"}
 
 
-def test_a_rotated_secret_signs_until_its_time_is_over(desk: Any) -> None:
-    """Two signatures while both are valid, newest first; then one."""
-    desk.clock.advance_to(datetime.now(UTC))
+def test_a_call_is_signed_by_the_secrets_of_its_job_as_they_are_then(desk: Any) -> None:
+    """Newest first, asked anew for every call, and never by another job's."""
+    now = datetime.now(UTC)
+    desk.clock.advance_to(now)
     old, new = ("whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"o", b"n"))
-    until = (desk.clock.now() + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
-    kept = [desk.vault.seal(new, "c"), {"sealed": desk.vault.seal(old, "c"), "until": until}]
-    enact(desk, {"secrets": kept, "secret_context": "c"})
-    for secret in (old, new):
-        Webhook(secret).verify(desk.requests[0].body, dict(desk.requests[0].headers))
-    assert len(desk.requests[0].headers["webhook-signature"].split(" ")) == 2
+    signed(desk, "the secret of another", job_id="job-2")
+    for secrets in ([old], [new, old], [new], []):
+        signed(desk, *secrets)
+        enact(desk, run=FOLLOWED)
+        headers = dict(desk.requests[-1].headers)
+        expected = [desk.signatures.sign(one, headers["webhook-id"], now, '{"a":"é"}') for one in secrets]
+        assert headers.get("webhook-signature", "").split() == expected
 
-    desk.clock.advance(3600)
-    enact(desk, {"secrets": kept, "secret_context": "c"})
-    assert len(desk.requests[1].headers["webhook-signature"].split(" ")) == 1
+
+def test_a_run_that_nobody_follows_asks_for_no_secrets(desk: Any) -> None:
+    """Only jobs whose runs are followed have any, and a read for each call is spared."""
+    signed(desk, "a secret")
+    enact(desk)
+    assert "webhook-signature" not in desk.requests[0].headers
+
+
+def test_a_secret_is_opened_once(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls it signs: each opening is a request to the key's keeper."""
+    signed(desk, "a secret")
+    opened: list[str] = []
+    given = desk.vault.open
+    monkeypatch.setattr(desk.vault, "open", lambda sealed, context: opened.append(context) or given(sealed, context))
+    for _ in range(3):
+        enact(desk, run=FOLLOWED)
+    assert opened.count("webhook:job-1") == 1
 
 
 def test_a_secret_that_does_not_open_sends_nothing(desk: Any) -> None:
     """Unsigned calls would be taken for forged ones."""
-    outcome = enact(desk, {"secrets": [desk.vault.seal("s", "another")], "secret_context": "c"})
+    desk.secrets["job-1"] = [desk.vault.seal("s", "webhook:job-2")]
+    outcome = enact(desk, run=FOLLOWED)
 
     assert (outcome.error.type, outcome.error.retryable) == ("InvalidConfig", False)
     assert desk.requests == []
@@ -133,7 +156,8 @@ def test_a_vault_that_is_away_is_tried_again(desk: Any, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(desk.vault, "open", away)
 
-    outcome = enact(desk, {"secrets": ["x"], "secret_context": "c"})
+    desk.secrets["job-1"] = ["x"]
+    outcome = enact(desk, run=FOLLOWED)
 
     assert (outcome.error.type, outcome.error.retryable) == ("NotSent", True)
     assert desk.requests == []
@@ -156,12 +180,7 @@ def test_an_authors_headers_go_along_but_replace_none_of_ours(desk: Any) -> None
         ({}, {("url",)}),
         ({"url": "ftp://x.example/"}, {("url",)}),
         ({"url": URL, "fallback_url": "http://u:p@x.example"}, {("fallback_url",)}),
-        ({"url": URL, "secrets": ["x"]}, {("secret_context",)}),
-        ({"url": URL, "secrets": [{"sealed": "x", "until": "soon"}], "secret_context": "c"}, {("secrets",)}),
-        (
-            {"url": URL, "secrets": [{"sealed": "x", "until": "2026-01-01T00:00:00"}], "secret_context": "c"},
-            {("secrets",)},
-        ),
+        ({"url": URL, "secrets": ["x"], "secret_context": "c"}, {("secrets",), ("secret_context",)}),
         ({"url": URL, "headers": {"Idempotency-Key": "k"}}, {("headers", "Idempotency-Key")}),
         ({"url": URL, "result_schema": {"type": "nothing"}}, {("result_schema",)}),
         ({"url": URL, "method": "GET"}, {("method",)}),
@@ -211,11 +230,11 @@ def test_a_result_that_breaks_its_schema_fails_for_good(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     ("status", "retryable"),
-    [(302, False), (304, False), (400, False), (404, False), (408, True), (409, False), (425, True), (429, True),
+    [(302, False), (304, False), (400, False), (404, False), (408, False), (409, False), (425, False), (429, True),
      (500, True), (501, True), (503, True)],
 )  # fmt: skip
 def test_other_statuses_fail(desk: Any, status: int, retryable: bool) -> None:
-    """408, 425, 429 and 5xx for now; the rest for good."""
+    """429 and 5xx for now; the rest for good."""
     desk.answer = answer(status, b"why")
 
     outcome = enact(desk)
@@ -382,11 +401,10 @@ def test_tokens_and_secrets_stay_out_of_logs_errors_and_results(desk: Any, statu
     config = {
         "url": URL + "?key=s3cret",
         "headers": {"X-Auth": "s3cret", "Authorization": "s3cret"},
-        "secrets": [desk.vault.seal(SECRET, "c")],
-        "secret_context": "c",
     }
+    signed(desk, SECRET)
     desk.kinds["endpoint"]._http.send = _echo(desk, status)
-    outcome = desk.enact("endpoint", config, scope=SCOPE, run={"asked": {"debug_mode": debug}})
+    outcome = desk.enact("endpoint", config, scope=SCOPE, run={**FOLLOWED, "asked": {"debug_mode": debug}})
 
     token = desk.requests[0].headers["X-Run-Token"]
     told = json.dumps(desk.logged) + str(outcome)

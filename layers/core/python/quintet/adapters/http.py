@@ -36,7 +36,7 @@ class GuardedHttpClient:
         began = time.perf_counter()
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._exchange(request, deadline)
-            followed = _redirected(request, answer)
+            followed = _redirected(request, answer) if request.follows else None
             if followed is None:
                 return replace(answer, phases={**answer.phases, "total_ms": _millis(time.perf_counter() - began)})
             request = followed

@@ -15,6 +15,7 @@ from quintet.domain.jsontext import compact
 from quintet.domain.run import Parent, Run, Slot, Trigger, VersionPolicy
 from quintet.domain.status import RunStatus
 from quintet.services.ports.keys import Key
+from quintet.services.ports.world import LogEntry
 
 
 def pack(value: Any) -> str:
@@ -71,7 +72,14 @@ def run_to_text(run: Run) -> str:
     if run.asked:
         view["a"] = dict(run.asked)
     return pack(
-        view | _present(f=1 if run.follows else None, pr=run.priority or None, dp=run.depth or None, i=run.item)
+        view
+        | _present(
+            f=1 if run.follows else None,
+            pr=run.priority or None,
+            dp=run.depth or None,
+            i=run.item,
+            n=run.attempt or None,
+        )
     )
 
 
@@ -104,6 +112,7 @@ def run_from_text(run_id: str, project: str, text: str) -> Run:
         asked=view.get("a", {}),
         depth=view.get("dp", 0),
         item=view.get("i"),
+        attempt=view.get("n", 0),
     )
 
 
@@ -169,6 +178,11 @@ def record_to_text(body: Mapping[str, Any]) -> str:
 LOG_CHARACTERS = 90_000
 
 
-def log_message(message: str) -> str:
-    """A log line's text, cut where an item would no longer hold it."""
-    return message if len(message) <= LOG_CHARACTERS else message[:LOG_CHARACTERS] + "… (cut)"
+def log_parts(entry: LogEntry) -> tuple[str, str | None]:
+    """A log line's message and its data as JSON text; where an item would not hold both, one text that is cut."""
+    if entry.data is not None:
+        data = pack(entry.data)
+        if len(entry.message) + len(data) <= LOG_CHARACTERS:
+            return entry.message, data
+    message = entry.text
+    return (message if len(message) <= LOG_CHARACTERS else message[:LOG_CHARACTERS] + "… (cut)"), None

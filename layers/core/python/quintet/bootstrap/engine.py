@@ -39,6 +39,7 @@ class EngineParts(Ports):
         """The step kinds with their tools."""
         from quintet.adapters.functions import LambdaFunctions
         from quintet.adapters.http import GuardedHttpClient
+        from quintet.services.hooks import JobSecrets
         from quintet.steps.registry import step_kinds
         from quintet.steps.tools import Tools
 
@@ -52,6 +53,7 @@ class EngineParts(Ports):
                 vault=self.vault,
                 run_tokens=self.run_tokens,
                 signatures=self.signatures,
+                signing_secrets=JobSecrets(self.jobs, self.clock),
                 schemas=self.schemas,
                 clock=self.clock,
                 runner_function=self.settings.runner_function,
@@ -99,7 +101,14 @@ class EngineParts(Ports):
             self.payloads,
             Gather(self.runs, self.payloads),
             Admission(
-                self.runs, self.journal, self.jobs, self.payloads, lambda: self.upstreams, self.bursts, self.clock
+                self.runs,
+                self.journal,
+                self.jobs,
+                self.payloads,
+                lambda: self.upstreams,
+                self.schedules,
+                self.bursts,
+                self.clock,
             ),
             self.bursts,
             self.fanouts,

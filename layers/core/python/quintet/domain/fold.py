@@ -117,6 +117,7 @@ def _step_started(state: RunState, event: Event) -> None:
     step.token = state.number
     step.started_at = step.started_at or event.at
     step.attempted_at = event.at
+    step.due_at = _moment(step.wait["until"]) if step.wait.get("for") == "retry" else None
     step.trace = None
     step.deadline = _moment(event.data.get("deadline"))
     step.carried = bool(event.data.get("carried"))

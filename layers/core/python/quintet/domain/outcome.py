@@ -23,10 +23,14 @@ class StepError:
     retryable: bool = True
     retry_after: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    reported: bool = False
+    """True when a program chose the type: it may be called as the engine calls its own faults, and isn't one."""
 
     def to_dict(self) -> dict[str, Any]:
         """The error as the journal keeps it."""
         kept: dict[str, Any] = {"type": self.type[:200], "message": self.message[:MESSAGE_CHARACTERS]}
+        if self.reported:
+            kept["reported"] = True
         if not self.details:
             return kept
         fits = len(compact(dict(self.details))) <= DETAILS_CHARACTERS

@@ -126,7 +126,7 @@ def collapse(draft: Draft) -> None:
         if frame.owner is None:
             failed = state.steps[frame.failed_by or ""]
             error = {**(failed.error or {}), "step": failed.path}
-            alone = len(frame.graph.steps) == 1
+            alone = len(frame.graph.steps) == 1 and not error.get("reported")
             draft.add(
                 _END_OF_ONE.get(error.get("type", ""), EventType.RUN_FAILED) if alone else EventType.RUN_FAILED,
                 error=error,

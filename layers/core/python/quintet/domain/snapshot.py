@@ -141,6 +141,8 @@ def _step_out(step: StepState) -> list[Any]:
         extras["wait"] = dict(step.wait)
     if step.attempted_at is not None:
         extras["attempted_at"] = _out(step.attempted_at)
+    if step.due_at is not None:
+        extras["due_at"] = _out(step.due_at)
     if step.claim != Claim():
         extras["claim"] = _claim_out(step.claim)
     return [
@@ -163,4 +165,4 @@ def _step_in(state: RunState, packed: list[Any]) -> None:
         setattr(step, name, _READ[name](value) if name in _READ else value)
 
 
-_READ: dict[str, Callable[[Any], Any]] = {"claim": lambda packed: Claim(*packed), "attempted_at": _in}
+_READ: dict[str, Callable[[Any], Any]] = {"claim": lambda packed: Claim(*packed), "attempted_at": _in, "due_at": _in}

@@ -45,6 +45,8 @@ class StepState:
     ended_at: datetime | None = None
     attempted_at: datetime | None = None
     """When the live (or last) attempt began."""
+    due_at: datetime | None = None
+    """When it was due, of one that came after a rest."""
     deadline: datetime | None = None
     result: Any = None
     error: Mapping[str, Any] | None = None

@@ -18,6 +18,7 @@ from quintet.services.journal import Journal, OpenRun, as_run
 from quintet.services.payloads import Payloads
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Runs, SlotTaken
+from quintet.services.ports.schedules import Schedules
 from quintet.services.ports.world import Bursts, Clock
 from quintet.services.terms import DELAY_SLACK, LEASE
 
@@ -59,11 +60,13 @@ class Admission:
         jobs: Jobs,
         payloads: Payloads,
         upstreams: Callable[[], Upstreams],
+        schedules: Schedules,
         bursts: Bursts,
         clock: Clock,
     ) -> None:
         """`upstreams` are asked for when they are needed: they have runs triggered themselves."""
         self._upstreams = upstreams
+        self._schedules = schedules
         self._runs = runs
         self._journal = journal
         self._jobs = jobs
@@ -124,6 +127,8 @@ class Admission:
     def _admit(self, opened: OpenRun, now: datetime) -> Answer:
         if self._held_back(opened):
             return Answer(done=True)
+        if self._closed(opened.run, now):
+            return Answer(done=False, full=next((slot.name for slot in opened.run.slots), None))
         self._take_terms(opened)
         draft = Draft(opened.state, now)
         self._start(opened, draft)
@@ -168,6 +173,20 @@ class Admission:
         # Up to where it was decided on: what others have appended since must make the admission fail.
         seen = self._runs.tail(run.id, 0, opened.state.number)
         opened.state = fold(run.id, self._journal.plan_of(opened.run), seen)
+
+    def _closed(self, run: Run, now: datetime) -> bool:
+        """True outside the execution window of the run's job: it keeps its place, and the sweep looks again each minute."""
+        if not run.follows:
+            return False
+        try:
+            terms = self._jobs.get(run.tenant, run.job_id).terms
+        except NotFound:
+            return False
+        if terms.window_cron is None:
+            return False
+        minute = now.replace(second=0, microsecond=0)
+        opens = self._schedules.after(terms.window_cron, terms.timezone, minute - timedelta(minutes=1))
+        return opens is not None and opens > now
 
     def _held_back(self, opened: OpenRun) -> bool:
         """Has a run whose time has come wait for what its job depends on; True when it must."""

@@ -1,6 +1,7 @@
 """Retries a run as a new run that takes over what still holds of the old one."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from quintet.domain import limits
@@ -15,7 +16,7 @@ from quintet.services.asks import run_labels
 from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
 from quintet.services.ports.jobs import Jobs
-from quintet.services.ports.runs import Claims
+from quintet.services.ports.runs import Claims, SlotTaken
 from quintet.services.ports.world import Clock
 from quintet.services.trigger import Start, TriggerRun
 
@@ -59,21 +60,29 @@ class RetryRun:
             raise Invalid([Problem(("stepKey",), message, "missing" if step_key is None else "value_error")])
         if not run.status.terminal:
             raise Conflict("run has not ended yet; only an ended run can be retried")
-        return self._trigger.start(
-            job_of(run), self._payloads.get(state.input), self._start(run, self._reused(run, state, mode, step_key), by)
-        )
+        start = self._start(run, self._reused(run, state, mode, step_key), by)
+        try:
+            return self._trigger.start(job_of(run), self._payloads.get(state.input), start)
+        except SlotTaken:
+            raise Conflict("a run of this job is active, and it skips triggers then") from None
 
     def _start(self, run: Run, reused: list[Event], by: str | None) -> Start:
         asked = {name: value for name, value in run.asked.items() if name not in _OF_ONE_RUN}
         if asked or run.follows:
-            asked["lineage_depth"] = run.asked.get("lineage_depth", run.depth) + 1
+            asked["lineage_depth"] = run.asked.get("lineage_depth", 0) + 1
         if by is not None and run.follows:
             asked["created_by"] = by
-        slots, labels = run.slots, tuple(run_labels(job_of(run), asked.get("tags", {}), asked.get("metadata", {})))
+        slots, ttl, labels = (
+            run.slots,
+            None,
+            tuple(run_labels(job_of(run), asked.get("tags", {}), asked.get("metadata", {}))),
+        )
         with suppress(NotFound):  # deleted since: its last caps hold
             job = self._jobs.get(run.tenant, run.job_id)
             labels = tuple(run_labels(job, asked.get("tags", {}), asked.get("metadata", {})))
-            slots = tuple(limits.slots(job, run.concurrency_key)) if run.follows else slots
+            slots, ttl = (
+                (tuple(limits.slots(job, run.concurrency_key)), job.terms.ttl) if run.follows else (slots, None)
+            )
         return Start(
             trigger=Trigger("manual", "run", run.id),
             reused=reused,
@@ -81,6 +90,7 @@ class RetryRun:
             slots=slots,
             concurrency_key=run.concurrency_key,
             priority=run.priority,
+            expires_at=None if ttl is None else self._clock.now() + timedelta(seconds=ttl),
             overrides=run.overrides,
             group=run.group,
             follows=run.follows,

@@ -78,8 +78,13 @@ class ManageKeys:
         return self._keys.get(self._home(by, key_id), key_id)
 
     def revoke(self, by: Key, key_id: str) -> Key:
-        """Has a key work no more, for good; processes that know it forget it within 30 s. Raises NotFound."""
-        return self._keys.revoke(self._home(by, key_id), key_id, self._clock.now())
+        """Has a key work no more, for good; processes that know it forget it within 30 s.
+
+        Raises NotFound, Forbidden for one with scopes that `by` could not give.
+        """
+        project = self._home(by, key_id)
+        self._refuse_stronger(by, self._keys.get(project, key_id))
+        return self._keys.revoke(project, key_id, self._clock.now())
 
     def rotate(self, by: Key, key_id: str) -> tuple[Key, str]:
         """The key with a new secret, which is told only here; the one before works no more.

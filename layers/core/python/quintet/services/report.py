@@ -93,14 +93,14 @@ class Report:
         return self._payloads.get(self._heard(token, run_id).state.input)
 
     def log(self, token: RunToken, run_id: str, message: str, level: str = "info", data: Any = None) -> None:
-        """Writes a line to the run's log; `data` (JSON) follows the message as compact JSON. Raises Invalid (level)."""
+        """Writes a line to the run's log, with `data` (JSON) beside the message. Raises Invalid (level)."""
         if level not in LEVELS:
             raise _invalid("level", f"must be one of {', '.join(LEVELS)}")
         opened = self._heard(token, run_id)
         step = self._step_of(opened.state, token)
         run_id, path = opened.run.place(step.path if step else "")
-        line = message if data is None else f"{message} {compact(data)}"
-        self._logs.write(run_id, [LogEntry(self._ids.new(), self._clock.now(), path.rstrip(".") or None, level, line)])
+        line = LogEntry(self._ids.new(), self._clock.now(), path.rstrip(".") or None, level, message, data)
+        self._logs.write(run_id, [line])
 
     def progress(
         self,
@@ -126,14 +126,20 @@ class Report:
         self._journal.decide(run_id, decision)
 
     def annotate(self, token: RunToken, run_id: str, notes: Mapping[str, Any]) -> None:
-        """Merges names and JSON scalars into the run's metadata; null takes a name out. Raises Invalid, TooLarge."""
+        """Merges names with texts into the run's metadata (numbers and booleans as JSON text); null takes a name out.
+
+        Raises Invalid, TooLarge.
+        """
         _check_notes(notes)
+        texts = {
+            name: value if value is None or isinstance(value, str) else compact(value) for name, value in notes.items()
+        }
         self._heard(token, run_id)
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             self._under_way(opened.state, token)
             before = opened.run.asked.get("metadata", {})
-            new = {name: value for name, value in notes.items() if name not in before or before[name] != value}
+            new = {name: value for name, value in texts.items() if name not in before or before[name] != value}
             merged = {name: value for name, value in {**before, **new}.items() if value is not None}
             if len(merged) > NOTES or len(compact(merged).encode()) > NOTES_BYTES:
                 raise TooLarge(f"a run's metadata may have {NOTES} entries and {NOTES_BYTES} bytes as JSON")
@@ -193,7 +199,7 @@ class Report:
         def decision(opened: OpenRun, draft: Draft) -> None:
             step = self._live(opened.state, token)
             if step.deadline and draft.now >= step.deadline:
-                raise Conflict(f"the time of step {step.path!r} is over")
+                raise Conflict("the attempt's time is over")
             # Should this process die between the append and the wake, the sweep finds the run by this.
             self._runs.postpone(run_id, draft.now + DUE_GRACE)
             self._settling.settle(draft, step.path, self._settling.keep(outcome(step)))
@@ -253,7 +259,7 @@ def _reported(error: Mapping[str, Any] | str, *, retryable: bool) -> StepError:
     for name, value in (("message", message), ("class", type_)):
         if not isinstance(value, str) or not value.strip():
             raise Invalid([Problem(("error", name), "must be a text that is not empty", "string_type")])
-    return StepError(str(type_), str(message), retryable=retryable, details=told)
+    return StepError(str(type_), str(message), retryable=retryable, details=told, reported=True)
 
 
 def _check_name(field: str, value: str) -> None:

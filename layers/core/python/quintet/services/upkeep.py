@@ -10,7 +10,6 @@ from quintet.domain.events import EventType
 from quintet.domain.job import Job
 from quintet.domain.rules import CRASHED, Draft, cancel_frame, fail, next_moment, unstarted
 from quintet.domain.run import Run, Trigger
-from quintet.domain.state import StepState
 from quintet.domain.status import RunStatus
 from quintet.services.admission import ADMITTED, expired
 from quintet.services.asks import Ask
@@ -144,7 +143,7 @@ class Sweep:
     def _take_up_live(self, lapse: Lapse, now: datetime, *, leases_lapsed: bool) -> bool:
         lost = leases_lapsed and self._lose_carried(lapse.run_id)
         if not lapse.active:
-            return self._look(lapse, now, lost=lost)
+            return self._look(lapse, now, lost=lost, restarted=leases_lapsed)
         if lapse.lease_until and lapse.lease_until > now and not leases_lapsed:
             return False
         return self._reclaim(lapse, now)
@@ -166,8 +165,11 @@ class Sweep:
         self._endings.after(opened.run, opened.state)
         return True
 
-    def _look(self, lapse: Lapse, now: datetime, *, lost: bool) -> bool:
-        """A resting run: wakes it when its time has come or a child ended unheard; else looks again, ever less often."""
+    def _look(self, lapse: Lapse, now: datetime, *, lost: bool, restarted: bool) -> bool:
+        """A resting run: wakes it when its time has come or a child ended unheard; else looks again, ever less often.
+
+        After a restart no carrier comes any more that was called before.
+        """
         opened = self._journal.open(lapse.run_id)
         if unstarted(opened.state):
             look, begins = now + RESTING_CHECK, opened.run.scheduled_at
@@ -180,10 +182,12 @@ class Sweep:
         silent = self._heartbeats.check(opened, now)
         moment = next_moment(state)
         heard = bool(lost or state.number > number or state.ready or state.turns or state.failing)
-        heard = heard or any(_untaken(state.steps[path], now) for path in state.running)
+        called = [step for path in state.running if (step := state.steps[path]).carried and step.carrier is None]
+        heard = heard or any(restarted or now - (step.started_at or now) >= UNTAKEN_CHECK for step in called)
         elsewhere = state.waiting or state.running
         waited = now - (state.changed_at or now)
         look = now + min(max(CARRIED_CHECK, waited / 4), LONGEST_CHECK)
+        look = min(look, now + UNTAKEN_CHECK) if called else look
         look = look if silent is None else min(look, max(silent, now))
         self._runs.postpone(lapse.run_id, look if moment is None else min(look, max(moment, now) + DUE_GRACE))
         if not heard and elsewhere and (moment is None or moment > now):
@@ -231,11 +235,6 @@ class Sweep:
         opened, _ = self._journal.decide(run_id, decision)
         self._endings.after(opened.run, opened.state)
         return True
-
-
-def _untaken(step: StepState, now: datetime) -> bool:
-    """True for a carried attempt that no carrier has taken for long: its call was lost."""
-    return step.carried and step.carrier is None and now - (step.started_at or now) >= UNTAKEN_CHECK
 
 
 _FRUITLESS: dict[str, Any] = {

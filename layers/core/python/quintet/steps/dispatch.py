@@ -66,7 +66,7 @@ class Dispatch:
             text = self.body.decode()
             signed = [self.signatures.sign(secret, message_id(call), now, text) for secret in self.secrets]
             headers["webhook-signature"] = " ".join(signed)
-        return HttpRequest("POST", url, headers, self.body, timeout, MAX_ANSWER, call.stopped)
+        return HttpRequest("POST", url, headers, self.body, timeout, MAX_ANSWER, call.stopped, follows=False)
 
     def masked(self, answer: HttpAnswer) -> HttpAnswer:
         """The answer without our token and secrets, should the endpoint have sent them back: results are read by more people."""
@@ -117,12 +117,3 @@ def message_id(call: StepCall) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def live_secrets(kept: Sequence[Any], now: datetime) -> list[str]:
-    """The sealed secrets that are still valid: texts, and {sealed, until} of a rotated one."""
-    return [
-        entry["sealed"] if isinstance(entry, Mapping) else str(entry)
-        for entry in kept
-        if not isinstance(entry, Mapping) or not entry.get("until") or datetime.fromisoformat(entry["until"]) > now
-    ]

@@ -9,7 +9,9 @@ from quintet.domain.errors import Invalid, Problem
 from quintet.domain.events import to_millis
 from quintet.domain.jsontext import compact
 from quintet.domain.outcome import Completed, Failed, Outcome, StepError, Trace, Waits
+from quintet.domain.run import Run
 from quintet.services.heartbeats import HEARTBEAT, REPORT
+from quintet.services.hooks import secret_context
 from quintet.services.ports.http import HttpAnswer, HttpClient, HttpFault
 from quintet.services.ports.schemas import Schemas
 from quintet.services.ports.secrets import Vault
@@ -17,10 +19,11 @@ from quintet.services.ports.steps import Expressions, StepCall
 from quintet.services.ports.webhooks import Signatures
 from quintet.services.ports.world import Clock
 from quintet.services.tokens import RunTokens
-from quintet.steps.dispatch import OURS, Dispatch, answer_told, author_headers, live_secrets
+from quintet.steps.dispatch import OURS, Dispatch, answer_told, author_headers
 from quintet.steps.exchange import bare, content, fault_error, phases_text, status_error, url_fault
-from quintet.steps.fields import Field, Fields, anything, list_of, mapping_of, refuse, scalar, text
+from quintet.steps.fields import Field, Fields, anything, mapping_of, refuse, scalar
 from quintet.steps.kind import FUNCTION_SECONDS, Kind
+from quintet.steps.tools import JobSecrets
 
 MAX_REQUEST = 64 * 1024 * 1024
 DAY = 86_400.0
@@ -32,31 +35,22 @@ OPENED_SECRETS = 256
 SHOWN_PROBLEMS = 10
 
 
-def _secret(value: Any) -> str | None:
-    if isinstance(value, str):
-        return text(8192)(value)
-    if not isinstance(value, Mapping) or not isinstance(value.get("sealed"), str) or set(value) - {"sealed", "until"}:
-        return "must be a sealed secret, or {sealed, until}"
-    if value.get("until") is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value["until"])
-    except (TypeError, ValueError):
-        return "has an `until` that is no time"
-    return None if moment.tzinfo else "has an `until` without a time zone"
+RETRIED = frozenset({429})
+"""The only answers below 500 after which a call is repeated."""
 
 
 class EndpointKind(Kind):
-    """`url`, `fallback_url`, `payload` (else the run's input), `headers`, `secrets` with `secret_context`, `result_schema`.
+    """`url`, `fallback_url`, `payload` (else the run's input), `headers`, `result_schema`.
 
-    The payload is POSTed as JSON; a 2xx answer is the result, 202 means that the endpoint reports by itself, by the run-side API. The
-    fallback is called once in an attempt whose first call found nobody. A step may take a day; each exchange 14 minutes at most.
+    The payload is POSTed as JSON, signed by the secrets that the run's job has at that moment; a 2xx answer is the result, 202 means that
+    the endpoint reports by itself, by the run-side API. The fallback is called once in an attempt whose first call found nobody. A step
+    may take a day; each exchange 14 minutes at most.
     """
 
     name = "endpoint"
     sees_scope = True
     sees_steps = False
-    raw = frozenset({"secrets", "secret_context", "result_schema"})
+    raw = frozenset({"result_schema"})
     default_timeout = 300.0
     attempt_seconds = FUNCTION_SECONDS
     max_timeout = DAY
@@ -65,8 +59,6 @@ class EndpointKind(Kind):
         "fallback_url": Field(url_fault),
         "payload": Field(anything),
         "headers": Field(mapping_of(scalar, 100)),
-        "secrets": Field(list_of(_secret, 10)),
-        "secret_context": Field(text(1024)),
         "result_schema": Field(anything),
     }
 
@@ -76,6 +68,7 @@ class EndpointKind(Kind):
         http: HttpClient,
         vault: Vault,
         tokens: RunTokens,
+        signing_secrets: JobSecrets,
         signatures: Signatures,
         schemas: Schemas,
         clock: Clock,
@@ -84,20 +77,18 @@ class EndpointKind(Kind):
         self._http = http
         self._vault = vault
         self._tokens = tokens
+        self._signing_secrets = signing_secrets
         self._signatures = signatures
         self._schemas = schemas
         self._clock = clock
         self._opened: dict[tuple[str, str], str] = {}
 
     def more_problems(self, step: StepDef) -> list[Problem]:
-        """Secrets need their context, headers must not be ours, and a schema must be one."""
+        """Headers must not be ours, and a schema must be one."""
         config = step.config
-        found = []
-        if config.get("secrets") and not config.get("secret_context"):
-            found.append(Problem(("secret_context",), "required with secrets", "missing"))
         headers = config.get("headers")
         names = headers if isinstance(headers, Mapping) else ()
-        found += [Problem(("headers", n), "is set by every call", "bad_value") for n in names if str(n).lower() in OURS]
+        found = [Problem(("headers", n), "is set by every call", "bad_value") for n in names if str(n).lower() in OURS]
         schema = config.get("result_schema")
         if schema is not None and (fault := self._schemas.fault(schema)):
             found.append(Problem(("result_schema",), fault, "bad_schema"))
@@ -132,11 +123,12 @@ class EndpointKind(Kind):
             raise ValueError(f"the payload has {len(body)} bytes; at most {MAX_REQUEST} are sent")
         given = author_headers(call.config)
         token = self._tokens.issue(call.run.id, call.step.path, call.token)
-        return Dispatch(call, body, given, token, self._secrets(call.config), self._signatures)
+        return Dispatch(call, body, given, token, self._secrets(call.run), self._signatures)
 
-    def _secrets(self, config: Mapping[str, Any]) -> Sequence[str]:
-        context = config.get("secret_context") or ""
-        return [self._open(sealed, context) for sealed in live_secrets(config.get("secrets") or [], self._clock.now())]
+    def _secrets(self, run: Run) -> Sequence[str]:
+        if not run.follows:
+            return ()  # only jobs whose runs are followed have secrets
+        return [self._open(sealed, secret_context(run.job_id)) for sealed in self._signing_secrets(run)]
 
     def _open(self, sealed: str, context: str) -> str:
         found = self._opened.get((sealed, context))
@@ -212,7 +204,7 @@ class _Exchanges:
             body, binary = content(got, untyped_json=True)
             result = {"body": body, "bodyEncoding": "base64"} if binary else body
             return self._judge(self._call.config, result, trace)
-        return Failed(_again(status_error(where, got, now), may_return=may_return), trace)
+        return Failed(_again(status_error(where, got, now, RETRIED), may_return=may_return), trace)
 
     def _trace(self, got: HttpAnswer | HttpFault) -> Trace:
         """Where the time went, as far as the attempt came; the exchange's own phases are those of the last call."""
@@ -221,7 +213,7 @@ class _Exchanges:
         phases = {name: got.phases[name] for name in ("connect_ms", "ttfb_ms", "transfer_ms") if name in got.phases}
         return {
             "queue_wait_ms": _millis(run.scheduled_at or run.created_at, started),
-            "dequeue_ms": _millis(started, self._began),
+            "dequeue_ms": _millis(self._call.step.due_at or started, self._began),
             "dispatch_ms": _millis(self._began, self._sent_at),
             **phases,
             "total_ms": _millis(self._began, now),

@@ -96,14 +96,14 @@ def fault_error(where: str, fault: HttpFault) -> StepError:
     return StepError(f"Http{fault.type}", f"{where}: {fault}", retryable=fault.retryable)
 
 
-def status_error(where: str, answer: HttpAnswer, now: datetime) -> StepError:
-    """Why an attempt with an unwelcome answer failed: 4xx for good but for 408, 425 and 429, 5xx for now."""
+def status_error(where: str, answer: HttpAnswer, now: datetime, retried: frozenset[int] = RETRYABLE_4XX) -> StepError:
+    """Why an attempt with an unwelcome answer failed: 5xx and what is `retried` for now, anything else for good."""
     status = answer.status
     details = {"status": status, "body": answer.body[:EXCERPT].decode(errors="replace")}
     return StepError(
         "HttpStatus",
         f"{where} answered {status}",
-        retryable=status >= 500 or status in RETRYABLE_4XX,
+        retryable=status >= 500 or status in retried,
         retry_after=retry_after(answer.headers.get("retry-after"), now),
         details=details,
     )

@@ -26,7 +26,14 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
     kinds: tuple[Kind, ...] = (
         HttpKind(expressions, tools.http),
         EndpointKind(
-            expressions, tools.http, tools.vault, tools.run_tokens, tools.signatures, tools.schemas, tools.clock
+            expressions,
+            tools.http,
+            tools.vault,
+            tools.run_tokens,
+            tools.signing_secrets,
+            tools.signatures,
+            tools.schemas,
+            tools.clock,
         ),
         PythonKind(expressions, tools.functions, tools.runner_function),
         ShellKind(expressions, tools.functions, tools.runner_function),

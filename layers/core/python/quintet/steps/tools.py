@@ -1,9 +1,10 @@
 """What step kinds use from outside; the composition root fills it in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quintet.domain.run import Run
 from quintet.services.ports.events import Subscriptions
 from quintet.services.ports.functions import Functions
 from quintet.services.ports.http import HttpClient
@@ -16,6 +17,9 @@ from quintet.services.tokens import RunTokens
 
 StartChild = Callable[[StepCall, str, Any], str]
 """Starts a run of a job (id) of the call's own project with an input, once per attempt; its id. Raises NotFound."""
+
+JobSecrets = Callable[[Run], Sequence[str]]
+"""The secrets of a run's job that sign its calls now, sealed, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Tools:
     vault: Vault
     run_tokens: RunTokens
     signatures: Signatures
+    signing_secrets: JobSecrets
     schemas: Schemas
     clock: Clock
     runner_function: str = ""

@@ -1,11 +1,12 @@
 """Step logs in DynamoDB: RUN#<id> / L#<entry id>, for 30 days."""
 
+import json
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 from quintet.adapters.dynamodb.table import Item, Table, key, number, text
-from quintet.adapters.records import log_message
+from quintet.adapters.records import log_parts
 from quintet.domain.events import from_millis, to_millis
 from quintet.services.ports.world import LogEntry
 
@@ -37,13 +38,15 @@ class DynamoLogs:
 
 def _item(run_id: str, entry: LogEntry) -> Item:
     at = to_millis(entry.at)
+    message, data = log_parts(entry)
     item = key(f"RUN#{run_id}", f"L#{entry.id}") | {
         "at": number(at),
         "level": text(entry.level),
-        "message": text(log_message(entry.message)),
+        "message": text(message),
         "ttl": number(at // 1000 + KEPT_SECONDS),
     }
-    return item | ({} if entry.path is None else {"path": text(entry.path)})
+    more = {"path": entry.path, "data": data}
+    return item | {name: text(value) for name, value in more.items() if value is not None}
 
 
 def _entry(item: Item) -> LogEntry:
@@ -53,4 +56,5 @@ def _entry(item: Item) -> LogEntry:
         path=item["path"]["S"] if "path" in item else None,
         level=item["level"]["S"],
         message=item["message"]["S"],
+        data=json.loads(item["data"]["S"]) if "data" in item else None,
     )

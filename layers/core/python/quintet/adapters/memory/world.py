@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import random
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from threading import RLock
 
 from quintet.adapters.ids import Sequence as IdSequence
 from quintet.adapters.ids import uuid7, version_id
-from quintet.adapters.records import log_message
+from quintet.adapters.records import log_parts
 from quintet.domain.errors import Invalid, NotFound, Problem, TooLarge
 from quintet.domain.events import from_millis, to_millis
 from quintet.services.ports.world import Clock, LogEntry
@@ -113,7 +114,10 @@ class MemoryLogs:
             lines = self._lines.setdefault(run_id, {})
             for entry in entries:
                 at = from_millis(to_millis(entry.at))
-                lines[entry.id] = replace(entry, at=at, message=log_message(entry.message))
+                message, data = log_parts(entry)
+                lines[entry.id] = replace(
+                    entry, at=at, message=message, data=None if data is None else json.loads(data)
+                )
 
     def read(self, run_id: str, after: str | None, limit: int) -> list[LogEntry]:
         """Lines in order, from the first after `after`."""

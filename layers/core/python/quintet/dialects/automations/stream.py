@@ -59,7 +59,7 @@ class AutomationWords:
 
     def line(self, line: LogEntry) -> Said:
         """What is said of a log line."""
-        said = {"key": line.path, "level": line.level, "message": line.message, "at": moment(line.at)}
+        said = {"key": line.path, "level": line.level, "message": line.text, "at": moment(line.at)}
         return Said("log", {"runId": self.run_id, **said})
 
     def standing(self, status: RunStatus, at: datetime) -> dict[str, Any]:

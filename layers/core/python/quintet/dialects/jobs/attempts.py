@@ -107,7 +107,7 @@ def attempt_view(run_id: str, attempt: Attempt) -> AttemptView:
         status=attempt.status,
         started_at=attempt.started_at,
         finished_at=attempt.ended_at,
-        error=error_text(attempt.error),
+        error=error_text(attempt.error, attempt.path),
         next_retry_at=attempt.retry_at,
         execution_trace=trace_view(attempt.trace),
     )

@@ -12,7 +12,7 @@ from quintet.dialects.jobs.models import CloneIn, JobFields, JobIn, JobPatch
 from quintet.domain.errors import Conflict, Invalid, Problem, QuintetError
 from quintet.domain.job import Job
 from quintet.domain.slug import SLUG_LENGTH, slug_of
-from quintet.services.hooks import SealedSecret, rotated, secret_context
+from quintet.services.hooks import SealedSecret, rotated, secret_context, secrets_of
 from quintet.services.jobs import JobDraft
 from quintet.services.ports.jobs import Taken
 from quintet.web.engine import Engine
@@ -83,7 +83,7 @@ class Author:
         _own(job)
         version = self._engine.jobs.version(job.id, job.version)
         fields = _current(job, definitions.fields_of(version))
-        secrets = definitions.secrets_of(version)
+        secrets = secrets_of(job.settings)
         secret = self._engine.vault.open(secrets[0].sealed, secret_context(job.id)) if secrets else None
         fields["name"] = asked.name or f"{job.name[: _NAME_LENGTH - 5]} copy"
         fields["slug"] = asked.slug or self._free_slug(f"{(job.slug or 'job')[: SLUG_LENGTH - 5]}-copy")
@@ -109,7 +109,7 @@ class Author:
         self._checking(fields)
         job_id = self._engine.ids.new()
         secrets = () if secret is None else (SealedSecret(self._seal(secret, job_id)),)
-        made = definitions.compiled(fields, secrets, job_id)
+        made = definitions.compiled(fields, secrets)
         status = _status(fields)
         settings = {**made.settings, "created_by": self._by}
         if "schedule" in settings and status == "active":
@@ -155,7 +155,7 @@ class Author:
 
     def _change(self, job: Job, body: JobPatch) -> Job:
         version = self._engine.jobs.version(job.id, job.version)
-        was, secrets = definitions.fields_of(version), definitions.secrets_of(version)
+        was, secrets = definitions.fields_of(version), secrets_of(job.settings)
         current = _current(job, was)
         named = body.model_dump(exclude_unset=True)
         if cleared := [field for field in _REQUIRED if field in named and named[field] is None]:
@@ -163,10 +163,10 @@ class Author:
         if _SECRET in named:
             secrets = self._rotated(job.id, secrets, named.pop(_SECRET))
         fields = definitions.given({**current, **named})
-        if fields == current and secrets == definitions.secrets_of(version):
+        if fields == current and secrets == secrets_of(job.settings):
             return job
         self._checking(fields, current)
-        made = definitions.compiled(fields, secrets, job.id)
+        made = definitions.compiled(fields, secrets)
         try:
             return self._engine.define.revise(
                 self._project, job.id, lambda fresh: self._changes(job, fresh, fields, made), made.plan, made.source

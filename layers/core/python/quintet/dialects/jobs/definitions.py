@@ -12,7 +12,7 @@ from quintet.domain.job import JobVersion
 from quintet.domain.jsontext import compact
 from quintet.domain.run import VersionPolicy
 from quintet.domain.terms import RateLimit, Terms
-from quintet.services.hooks import SETTING, Hook, SealedSecret, hook_of, hook_settings, secret_context
+from quintet.services.hooks import SealedSecret, hook_settings
 
 DIALECT = "jobs"
 CALL = "call"
@@ -85,12 +85,6 @@ def fields_of(version: JobVersion) -> dict[str, Any]:
     return dict(version.source["fields"])
 
 
-def secrets_of(version: JobVersion) -> tuple[SealedSecret, ...]:
-    """The secrets of a version, sealed, newest first."""
-    hook = hook_of({SETTING: {"url": "-", "secrets": version.source.get("secrets", [])}})
-    return hook.secrets if hook else ()
-
-
 def faults(fields: Fields) -> Iterator[Problem]:
     """What is wrong with fields that are each well-formed, seen together."""
     yield from _faults_of_calls(fields)
@@ -133,48 +127,38 @@ def _faults_of_limits(fields: Fields) -> Iterator[Problem]:
         yield Problem(("batch_window_secs",), "a job debounces or batches, not both")
 
 
-def compiled(fields: Fields, secrets: Sequence[SealedSecret], job_id: str) -> Compiled:
+def compiled(fields: Fields, secrets: Sequence[SealedSecret]) -> Compiled:
     """What the fields come to; `settings` still without who wrote it and without the schedule's next moment. Raises Invalid for tasks."""
     whole = complete(fields)
-    kept = hook_settings(Hook("-", tuple(secrets)))["secrets"]
     versioned = {name: value for name, value in fields.items() if name not in UNVERSIONED}
     source: dict[str, Any] = {"dialect": DIALECT, "fields": versioned}
     settings: dict[str, Any] = {
         "fields": {name: value for name, value in fields.items() if name not in _ELSEWHERE | _HEAVY},
+        **hook_settings(fields.get("webhook_url"), secrets),
     }
-    if kept:
-        source["secrets"] = kept
-    if "webhook_url" in fields:
-        settings[SETTING] = hook_settings(Hook(fields["webhook_url"], tuple(secrets)))
     if "default_run_metadata" in fields:
         settings["default_run_metadata"] = fields["default_run_metadata"]
     if "cron" in fields:
         settings["schedule"] = {"cron": fields["cron"], "timezone": fields.get("timezone", "UTC"), "next_at": None}
-    return Compiled(_plan(whole, kept, job_id), source, _terms(whole), _labels(fields), settings)
+    return Compiled(_plan(whole), source, _terms(whole), _labels(fields), settings)
 
 
-def _plan(whole: Fields, secrets: list[dict[str, Any]], job_id: str) -> Plan:
-    signing: dict[str, Any] = {}
-    if secrets:
-        signing = {"secrets": secrets, "secret_context": secret_context(job_id)}
-    if "environment_id" in whole:
-        signing["headers"] = {"X-Environment-ID": whole["environment_id"]}
+def _plan(whole: Fields) -> Plan:
+    headers = {"X-Environment-ID": whole["environment_id"]} if "environment_id" in whole else {}
     if "tasks" in whole:
         steps = workflow_steps.to_plan(workflow_steps.read(whole["tasks"], ("tasks",)), ("tasks",))
-        return Plan(tuple(_signed(step, signing) for step in steps), float(whole["timeout_secs"]))
-    config = {"url": whole["endpoint_url"], **signing}
+        return Plan(tuple(_headed(step, headers) for step in steps), float(whole["timeout_secs"]))
+    config: dict[str, Any] = {"url": whole["endpoint_url"], **({"headers": headers} if headers else {})}
     for name, field in (("fallback_url", "fallback_endpoint_url"), ("result_schema", "result_schema")):
         if field in whole:
             config[name] = whole[field]
     return Plan((StepDef(CALL, "endpoint", config=config, retry=_retry(whole), timeout=float(whole["timeout_secs"])),))
 
 
-def _signed(step: StepDef, signing: Mapping[str, Any]) -> StepDef:
-    if step.kind != "endpoint":
+def _headed(step: StepDef, headers: Mapping[str, str]) -> StepDef:
+    if step.kind != "endpoint" or not headers:
         return step
-    headers = {**step.config.get("headers", {}), **signing.get("headers", {})}
-    extra = {"headers": headers} if headers else {}
-    return replace(step, config={**step.config, **signing, **extra})
+    return replace(step, config={**step.config, "headers": {**step.config.get("headers", {}), **headers}})
 
 
 def _retry(whole: Fields) -> RetryPolicy:

@@ -12,9 +12,7 @@ from quintet.web.api import Routes
 NAME = r"^[A-Za-z0-9._:@-]+$"
 """What ids and slugs are made of; other characters would not come through every gateway."""
 
-JobId = Annotated[
-    str, Path(min_length=1, max_length=128, pattern=NAME, description="The job's id, or with `project_id` its slug.")
-]
+JobId = Annotated[str, Path(min_length=1, max_length=128, pattern=NAME, description="The job's id or its slug.")]
 ProjectId = Annotated[
     str | None, Query(max_length=128, description="The key's own project, which is meant when none is named.")
 ]
@@ -29,11 +27,17 @@ def own_project(routes: Routes, project_id: str | None) -> str:
 
 
 def job_at(routes: Routes, job_id: str, project_id: str | None) -> Job:
+    """A job of the caller's project by id, else by slug. Raises NotFound, also for one that was defined through another API."""
+    job = any_job_at(routes, job_id, project_id)
+    if job.dialect != DIALECT:
+        raise NotFound("no such job")
+    return job
+
+
+def any_job_at(routes: Routes, job_id: str, project_id: str | None) -> Job:
     """A job of the caller's project by id, whichever API it came through, else one of this API by slug. Raises NotFound."""
     project, jobs = own_project(routes, project_id), routes.engine.jobs
     try:
         return jobs.get(project, job_id)
     except NotFound:
-        if project_id is None:
-            raise
-    return jobs.by_slug(project, DIALECT, job_id)
+        return jobs.by_slug(project, DIALECT, job_id)

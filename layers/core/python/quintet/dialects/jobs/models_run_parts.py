@@ -29,6 +29,7 @@ class LogView(Shown):
     step_ref: str | None = None
     level: str
     message: str
+    data: Annotated[Any, Field(description="What the program gave beside the message.")] = None
     created_at: Moment
 
 

@@ -3,11 +3,20 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from quintet.dialects.jobs.models import YEAR, JobView, Tags
 from quintet.dialects.jobs.shapes import Asked, Shown
 from quintet.dialects.jobs.words import TriggerWord
+from quintet.domain.errors import Invalid, Problem
 from quintet.domain.status import RunStatus
 from quintet.web.rendering import Moment
 
@@ -214,12 +223,22 @@ class TriggerBody(BulkItem):
     dry_run: Annotated[bool, Field(description="Says what would come of it, and starts nothing.")] | None = None
 
 
+def _by_itself(given: Any, read: ValidatorFunctionWrapHandler) -> BulkItem | Invalid:
+    """An item, or its faults: they are its own answer and hold up no other."""
+    try:
+        item: BulkItem = read(given)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        return Invalid([Problem(fault["loc"] or ("item",), fault["msg"], fault["type"]) for fault in faults])
+    return item
+
+
 class BulkBody(Asked):
-    """Many triggers of one job."""
+    """Many triggers of one job, each of them a BulkItem or an Invalid."""
 
     model_config = ConfigDict(strict=True)
 
-    items: Annotated[list[BulkItem], Field(min_length=1, max_length=MAX_BULK)]
+    items: Annotated[list[Annotated[BulkItem, WrapValidator(_by_itself)]], Field(min_length=1, max_length=MAX_BULK)]
 
 
 class RescheduleBody(Asked):

@@ -68,7 +68,7 @@ class JobWords:
 
     def line(self, line: LogEntry) -> Said:
         """What is said of a log line."""
-        return self._said("log", line.at, step_ref=line.path, level=line.level.lower(), message=line.message)
+        return self._said("log", line.at, step_ref=line.path, level=line.level.lower(), message=line.text)
 
     def standing(self, status: RunStatus, at: datetime) -> dict[str, Any]:
         """The data of a heartbeat and of the end."""
@@ -83,7 +83,7 @@ class JobWords:
             step_ref=path,
             status=status if retry_at is None else StepStatus.WAITING,
             attempt=attempts.of(event, path),
-            error=error_text(event.data.get("error")),
+            error=error_text(event.data.get("error"), path),
             next_retry_at=None if retry_at is None else moment(from_millis(retry_at)),
             reason=event.data.get("reason"),
             waiting_for=event.data.get("for") if retry_at is None else "retry",

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from quintet.dialects.jobs.definitions import DIALECT, complete
+from quintet.dialects.jobs.definitions import complete
 from quintet.dialects.jobs.models import JobVersionView, JobView
 from quintet.domain.job import Job, JobVersion
-from quintet.domain.slug import slug_of
 
 _VERSION_FIELDS = frozenset(JobVersionView.model_fields)
 
@@ -17,30 +16,22 @@ def job_brief(job: Job) -> JobView:
 
 
 def job_view(job: Job, version: JobVersion) -> JobView:
-    """A job with its whole definition; one that came through another API with what this one has words for."""
-    if version.source.get("dialect") != DIALECT:
-        return job_brief(job)
+    """A job with its whole definition."""
     return JobView(**_face(job, complete({**_kept(job), **version.source["fields"]})))
 
 
 def version_view(job: Job, version: JobVersion) -> JobVersionView:
     """A version of a job."""
-    fields = version.source["fields"] if version.source.get("dialect") == DIALECT else _kept(job)
-    known = {name: value for name, value in complete(fields).items() if name in _VERSION_FIELDS}
-    told = {"name": job.name, "slug": slug(job), **known}
+    known = {name: value for name, value in complete(version.source["fields"]).items() if name in _VERSION_FIELDS}
+    told = {"name": job.name, "slug": job.slug, **known}
     return JobVersionView(
         **{**told, "id": version.id, "job_id": job.id, "version": version.version, "created_at": version.created_at}
     )
 
 
-def slug(job: Job) -> str:
-    """The job's slug; other APIs' jobs have none, and show one that reads like their name."""
-    return job.slug or slug_of(job.name) or "job"
-
-
 def _kept(job: Job) -> dict[str, Any]:
     """The fields that the job's face holds."""
-    fields: dict[str, Any] = dict(job.settings.get("fields") or {}) if job.dialect == DIALECT else {}
+    fields: dict[str, Any] = dict(job.settings.get("fields") or {})
     elsewhere = {
         "description": job.description,
         "payload_schema": job.terms.payload_schema,
@@ -54,7 +45,7 @@ def _face(job: Job, fields: Mapping[str, Any]) -> dict[str, Any]:
         "id": job.id,
         "project_id": job.project,
         "name": job.name,
-        "slug": slug(job),
+        "slug": job.slug,
         "enabled": job.status == "active",
         "version": job.version,
         "version_id": job.version_id,

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from quintet.dialects.jobs.definitions import CALL
 from quintet.dialects.jobs.models_run_parts import EventView, LogView, StepRunView
 from quintet.dialects.jobs.models_runs import JobRunView, TraceView
 from quintet.dialects.jobs.words import step_run_id, triggered_by
 from quintet.domain.events import Event, EventType, from_millis
+from quintet.domain.rules import TIMEOUT
 from quintet.domain.run import Run
 from quintet.domain.state import Frame, RunState, StepState
 from quintet.services.ports.world import LogEntry
@@ -126,11 +128,17 @@ def _whole(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds)
 
 
-def error_text(error: Mapping[str, Any] | None) -> str | None:
-    """An error as one line: `<type>: <message>`."""
+def error_text(error: Mapping[str, Any] | None, path: str | None = None) -> str | None:
+    """An error of a run, or of the step at `path`, as one line: `<type>: <message>`.
+
+    An author who wrote no steps reads of none.
+    """
     if error is None:
         return None
-    return ": ".join(str(part) for part in (error.get("type"), error.get("message")) if part) or "failed"
+    message = error.get("message")
+    if message == TIMEOUT.message and (path or error.get("step")) == CALL and not error.get("reported"):
+        message = "the attempt's time is over"
+    return ": ".join(str(part) for part in (error.get("type"), message) if part) or "failed"
 
 
 def next_retry_at(step: StepState) -> datetime | None:
@@ -177,7 +185,7 @@ def step_view(run_id: str, step: StepState, output: Value) -> StepRunView:
         finished_at=step.ended_at,
         output=output.value,
         output_url=output.url,
-        error=error_text(step.error),
+        error=error_text(step.error, step.path),
         skip_reason=step.skip_reason,
         waiting_for=step.wait.get("for"),
         next_retry_at=next_retry_at(step),
@@ -228,5 +236,6 @@ def log_view(run_id: str, line: LogEntry) -> LogView:
         step_ref=line.path,
         level=line.level.lower(),
         message=line.message,
+        data=line.data,
         created_at=line.at,
     )

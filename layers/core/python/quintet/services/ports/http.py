@@ -8,7 +8,7 @@ from typing import Protocol
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """What to send; `timeout` bounds the whole exchange, redirects included, in seconds; `max_bytes` the answer's body. `stopped` is asked
-    now and then while the answer is awaited: once it is true, the connection is closed."""
+    now and then while the answer is awaited: once it is true, the connection is closed. Without `follows` a redirect is the answer."""
 
     method: str
     url: str
@@ -17,6 +17,7 @@ class HttpRequest:
     timeout: float = 30.0
     max_bytes: int = 1024 * 1024
     stopped: Callable[[], bool] | None = field(default=None, compare=False)
+    follows: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
+
+from quintet.domain.jsontext import compact
 
 
 class Bursts(Protocol):
@@ -71,13 +73,19 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One line of a step's log; `id` orders the lines of a run."""
+    """One line of a step's log; `id` orders the lines of a run. `data`: JSON beside the message, None: there is none."""
 
     id: str
     at: datetime
     path: str | None
     level: str
     message: str
+    data: Any = None
+
+    @property
+    def text(self) -> str:
+        """The whole line as one text: the data follows the message as compact JSON."""
+        return self.message if self.data is None else f"{self.message} {compact(self.data)}"
 
 
 class Logs(Protocol):

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import NAME, JobId, ProjectId, job_at
+from quintet.dialects.jobs.finding import NAME, JobId, ProjectId, any_job_at
 from quintet.dialects.jobs.models_admin import DependencyIn, DependencyView
 from quintet.dialects.jobs.paging import Envelope, listing
 from quintet.domain.dependency import JobDependency
@@ -34,7 +34,7 @@ def _view(edge: JobDependency) -> DependencyView:
 @needs("jobs:read")
 def list_job_dependencies(job_id: JobId, project_id: ProjectId = None, envelope: Envelope = False) -> Response[str]:
     """Lists what a job depends on, oldest first; there are at most 50, so all in one page."""
-    job = job_at(routes, job_id, project_id)
+    job = any_job_at(routes, job_id, project_id)
     edges = routes.engine.dependencies.of(job.project, job.id)
     return listing(routes.event, [_view(edge) for edge in edges], None, envelope=envelope)
 
@@ -48,7 +48,7 @@ def create_job_dependency(
     job_id: JobId, body: Annotated[DependencyIn, Body()], project_id: ProjectId = None
 ) -> DependencyView:
     """Has a job follow another one: when a run of that ends as the condition asks, this one is triggered."""
-    job = job_at(routes, job_id, project_id)
+    job = any_job_at(routes, job_id, project_id)
     return _view(routes.engine.dependencies.add(job.project, job.id, body.depends_on_job_id, body.condition))
 
 
@@ -59,6 +59,6 @@ def create_job_dependency(
 @needs("jobs:write")
 def delete_job_dependency(job_id: JobId, dependency_id: DependencyId, project_id: ProjectId = None) -> Response[str]:
     """Takes a dependency back."""
-    job = job_at(routes, job_id, project_id)
+    job = any_job_at(routes, job_id, project_id)
     routes.engine.dependencies.remove(job.project, job.id, dependency_id)
     return no_content()

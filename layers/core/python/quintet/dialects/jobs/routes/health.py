@@ -6,7 +6,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import JobId, ProjectId, job_at, own_project
+from quintet.dialects.jobs.finding import JobId, ProjectId, any_job_at, own_project
 from quintet.dialects.jobs.models_admin import CountsView, HealthView, StatsView, Window
 from quintet.domain.health import health
 from quintet.domain.status import TERMINAL, RunStatus
@@ -32,7 +32,7 @@ def get_job_health(
     project_id: ProjectId = None,
 ) -> HealthView:
     """Reckons how well a job does: success weighs 70 of 100 points, steady durations 30."""
-    job = job_at(routes, job_id, project_id)
+    job = any_job_at(routes, job_id, project_id)
     now = routes.engine.clock.now()
     since = now - _WINDOWS[window]
     ended = routes.engine.runs.ended(job.id, since, now + _AHEAD)

@@ -18,9 +18,8 @@ from quintet.dialects.jobs.models_runs import (
     RunIdsBody,
     TriggeredRun,
 )
-from quintet.dialects.jobs.routes.runs import RunId, known
+from quintet.dialects.jobs.routes.runs import RunId, known, whole_fields, whole_view
 from quintet.dialects.jobs.triggering import too_far
-from quintet.dialects.jobs.views_runs import run_fields, run_view
 from quintet.domain.errors import Invalid, QuintetError
 from quintet.domain.run import Run
 from quintet.web.api import Routes, json_response
@@ -90,6 +89,10 @@ def _done(results: list[ChangedRun]) -> int:
     return sum(one.error is None for one in results)
 
 
+def _now(run: Run) -> JobRunView:
+    return whole_view(routes.engine, run.project, run.id)
+
+
 def _replay(run_id: str) -> Run:
     return routes.engine.retry_run(routes.caller.project, known(run_id), "full", by=routes.caller.name)
 
@@ -106,7 +109,10 @@ def replay_run(run_id: RunId) -> Response[str]:
     run = _replay(run_id)
     token = routes.engine.run_tokens.issue(run.id)
     shown = TriggeredRun(
-        **run_fields(run), payload_hash=run.asked.get("payload_hash"), run_token=token, idempotency_hit=False
+        **whole_fields(routes.engine, run.project, run.id),
+        payload_hash=run.asked.get("payload_hash"),
+        run_token=token,
+        idempotency_hit=False,
     )
     return json_response(201, shown.model_dump(mode="json"), {TOKEN: token})
 
@@ -117,7 +123,7 @@ def reschedule_run(run_id: RunId, body: Annotated[RescheduleBody, Body()]) -> Jo
     """Gives a delayed run another time, at most a year ahead; one that is past starts it. 409 for a run that is not delayed."""
     if problem := too_far(body.scheduled_at, routes.engine.clock.now()):
         raise Invalid([problem])
-    return run_view(routes.engine.hold.reschedule(routes.caller.project, known(run_id), body.scheduled_at))
+    return _now(routes.engine.hold.reschedule(routes.caller.project, known(run_id), body.scheduled_at))
 
 
 @routes.post("/v1/runs/<run_id>/pause", **documented.of("Pause a run", "Runs", 403, 404, 409))
@@ -125,7 +131,7 @@ def reschedule_run(run_id: RunId, body: Annotated[RescheduleBody, Body()]) -> Jo
 def pause_run(run_id: RunId) -> JobRunView:
     """Has nothing further begin in a run; what is under way may end. It keeps its place under its job's limits once it has started."""
     caller = routes.caller
-    return run_view(routes.engine.hold.pause(caller.project, known(run_id), caller.name))
+    return _now(routes.engine.hold.pause(caller.project, known(run_id), caller.name))
 
 
 @routes.post("/v1/runs/<run_id>/resume", **documented.of("Resume a run", "Runs", 403, 404, 409))
@@ -133,4 +139,4 @@ def pause_run(run_id: RunId) -> JobRunView:
 def resume_run(run_id: RunId) -> JobRunView:
     """Has a paused run go on; one that had not started waits for its turn again."""
     caller = routes.caller
-    return run_view(routes.engine.hold.resume(caller.project, known(run_id), caller.name))
+    return _now(routes.engine.hold.resume(caller.project, known(run_id), caller.name))

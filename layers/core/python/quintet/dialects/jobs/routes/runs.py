@@ -12,13 +12,14 @@ from quintet.dialects.jobs.finding import NAME, ProjectId, own_project
 from quintet.dialects.jobs.models_runs import JobRunView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.dialects.jobs.values import WHOLE_BYTES, Values
-from quintet.dialects.jobs.views_runs import Whole, run_view
+from quintet.dialects.jobs.views_runs import Whole, run_fields, run_view
 from quintet.dialects.jobs.words import TriggerWord, started_by
 from quintet.domain.errors import Invalid, NotFound, Problem
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.ports.runs import RunList
 from quintet.web.api import Routes
+from quintet.web.engine import Engine
 from quintet.web.gate import needs
 
 routes = Routes()
@@ -97,19 +98,28 @@ def list_dead_runs(
 @needs("runs:read")
 def get_run(run_id: RunId) -> JobRunView:
     """Reads a run, whichever API started it."""
-    engine = routes.engine
-    run, state = engine.reading.state(routes.caller.project, known(run_id))
-    values = Values(engine.payloads)
-    whole = Whole(state, values.show(state.input, WHOLE_BYTES), values.result(run, state), engine.runs.beaten(run.id))
-    return run_view(run, whole)
+    return whole_view(routes.engine, routes.caller.project, known(run_id))
 
 
 @routes.delete("/v1/runs/<run_id>", **documented.of("Cancel a run", "Runs", 403, 404, 409, said="Canceled"))
 @needs("runs:write")
 def cancel_run(run_id: RunId) -> JobRunView:
     """Cancels a run and everything in it that hasn't ended; 409 when the run itself has. It stays readable."""
-    caller = routes.caller
-    return run_view(routes.engine.cancel_run(caller.project, known(run_id), caller.name))
+    caller, engine = routes.caller, routes.engine
+    return whole_view(engine, caller.project, engine.cancel_run(caller.project, known(run_id), caller.name).id)
+
+
+def whole_view(engine: Engine, project: str, run_id: str) -> JobRunView:
+    """A run with all there is of it, as it is now. Raises NotFound."""
+    return JobRunView(**whole_fields(engine, project, run_id))
+
+
+def whole_fields(engine: Engine, project: str, run_id: str) -> dict[str, Any]:
+    """The fields of that view."""
+    run, state = engine.reading.state(project, run_id)
+    values = Values(engine.payloads)
+    whole = Whole(state, values.show(state.input, WHOLE_BYTES), values.result(run, state), engine.runs.beaten(run.id))
+    return run_fields(run, whole)
 
 
 class Mark:

@@ -20,10 +20,10 @@ from quintet.dialects.jobs.models_reports import (
     SpawnBody,
 )
 from quintet.dialects.jobs.models_runs import JobRunView
-from quintet.dialects.jobs.routes.runs import RunId
+from quintet.dialects.jobs.routes.runs import RunId, whole_view
 from quintet.dialects.jobs.values import WHOLE_BYTES, Values
-from quintet.dialects.jobs.views_runs import run_view
 from quintet.domain.errors import Unauthenticated
+from quintet.domain.run import Run
 from quintet.services.report import Report
 from quintet.services.tokens import RunToken
 from quintet.web.api import Routes, no_content
@@ -50,6 +50,10 @@ def _token_first(path: Mapping[str, str]) -> None:
 
 def _report() -> Report:
     return routes.engine.report
+
+
+def _now(run: Run) -> JobRunView:
+    return whole_view(routes.engine, run.project, run.id)
 
 
 def _token() -> RunToken:
@@ -114,7 +118,7 @@ def put_out(run_id: RunId, body: Annotated[OutputBody, Body()]) -> Response[str]
 @first(_token_first)
 def complete_run(run_id: RunId, body: Annotated[CompleteBody | None, Body()] = None) -> JobRunView:
     """The work is done, with this result. Of racing ends one counts, the others answer 409."""
-    return run_view(_report().complete(_token(), run_id, (body or CompleteBody()).result))
+    return _now(_report().complete(_token(), run_id, (body or CompleteBody()).result))
 
 
 @routes.post("/sdk/v1/runs/<run_id>/fail", **_of("Fail the work"))
@@ -123,7 +127,7 @@ def complete_run(run_id: RunId, body: Annotated[CompleteBody | None, Body()] = N
 def fail_run(run_id: RunId, body: Annotated[FailBody, Body()]) -> JobRunView:
     """The work failed; the job's retry policy decides what follows, unless it is not `retryable`."""
     error = body.error if isinstance(body.error, str) else body.error.model_dump(by_alias=True, exclude_none=True)
-    return run_view(_report().fail(_token(), run_id, error, retryable=body.retryable))
+    return _now(_report().fail(_token(), run_id, error, retryable=body.retryable))
 
 
 @routes.post("/sdk/v1/runs/<run_id>/spawn", **_of("Spawn a run", 422, 429, success=201, said="Created"))
@@ -132,7 +136,7 @@ def fail_run(run_id: RunId, body: Annotated[FailBody, Body()]) -> JobRunView:
 def spawn_run(run_id: RunId, body: Annotated[SpawnBody, Body()]) -> JobRunView:
     """Starts a run of another job of the project, as a child of this one; nothing waits for it."""
     done = _report().spawn(_token(), run_id, body.job_id, body.payload, body.priority or 0)
-    return run_view(done.run)
+    return _now(done.run)
 
 
 @routes.get("/sdk/v1/runs/<run_id>/payload", **_of("Read the payload"))

@@ -1,7 +1,7 @@
 """Triggers of jobs: one, many, rehearsed, and with payloads too large for a request."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, cast
 from uuid import NAMESPACE_OID, uuid5
@@ -165,7 +165,8 @@ def trigger_bulk(
     engine, job = routes.engine, _job()
     named = idempotency_key(dict(zip(IDEMPOTENCY_HEADERS, (key, other_key), strict=True)))
     batch_id = engine.ids.new() if named is None else str(uuid5(NAMESPACE_OID, f"{job.id}:{named}"))
-    asks = [_one_of_many(item, place, named, batch_id) for place, item in enumerate(body.items)]
+    items: Sequence[BulkItem | Invalid] = body.items
+    asks = [_one_of_many(item, place, named, batch_id) for place, item in enumerate(items)]
     done = iter(engine.submit.many(job, [one for one in asks if isinstance(one, Ask)]))
     answers = [next(done) if isinstance(one, Ask) else one for one in asks]
     view = BulkView(
@@ -178,7 +179,9 @@ def trigger_bulk(
     return json_response(201, view.model_dump(mode="json"), rate_headers(_least(left)))
 
 
-def _one_of_many(item: BulkItem, place: int, named: str | None, batch_id: str) -> Ask | QuintetError:
+def _one_of_many(item: BulkItem | Invalid, place: int, named: str | None, batch_id: str) -> Ask | QuintetError:
+    if isinstance(item, Invalid):
+        return item
     key = item.idempotency_key or (None if named is None else f"{named}:{place}")
     try:
         return ask(

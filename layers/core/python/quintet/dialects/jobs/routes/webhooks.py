@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import ProjectId, own_project
+from quintet.dialects.jobs.finding import NAME, ProjectId, own_project
 from quintet.dialects.jobs.models_webhooks import DeliveryAttemptView, DeliveryView
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.domain.delivery import Delivery, DeliveryState
@@ -15,7 +15,7 @@ from quintet.web.gate import needs
 
 routes = Routes()
 DeliveryId = Annotated[
-    str, Path(min_length=1, max_length=128, description="The delivery's id, which is its `webhook-id`.")
+    str, Path(min_length=1, max_length=128, pattern=NAME, description="The delivery's id, which is its `webhook-id`.")
 ]
 OfJob = Annotated[str | None, Query(max_length=128, description="Only deliveries of this job's runs, by its id.")]
 OfRun = Annotated[str | None, Query(max_length=64, description="Only the delivery of this run.")]

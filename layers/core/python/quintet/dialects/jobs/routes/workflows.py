@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
 
 from quintet.dialects.jobs import documented
-from quintet.dialects.jobs.finding import ProjectId, own_project
+from quintet.dialects.jobs.finding import NAME, ProjectId, own_project
 from quintet.dialects.jobs.models_runs import MAX_KEY, BulkItem
 from quintet.dialects.jobs.paging import LIMIT, Cursor, Envelope, Limit, listing
 from quintet.dialects.jobs.routes.jobs import TagKey, TagValue, tag_label
@@ -39,9 +39,9 @@ from quintet.web.gate import needs
 
 routes = Routes()
 WorkflowId = Annotated[
-    str, Path(min_length=1, max_length=128, description="The workflow's id, or with `project_id` its slug.")
+    str, Path(min_length=1, max_length=128, pattern=NAME, description="The workflow's id or its slug.")
 ]
-VersionId = Annotated[str, Path(min_length=1, max_length=64, description="The version's id, `ver_...`.")]
+VersionId = Annotated[str, Path(min_length=1, max_length=64, pattern=NAME, description="The version's id, `ver_...`.")]
 _LIVE = frozenset(RunStatus) - TERMINAL
 _HEADER: dict[str, Any] = {
     "max_length": MAX_KEY,
@@ -61,8 +61,6 @@ def _workflow(workflow_id: str, project_id: str | None) -> Job:
     try:
         job = jobs.get(project, workflow_id)
     except NotFound:
-        if project_id is None:
-            raise
         return jobs.by_slug(project, DIALECT, workflow_id)
     if job.dialect != DIALECT:
         raise NotFound("no such workflow")
