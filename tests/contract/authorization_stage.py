@@ -22,7 +22,7 @@ AT_ONCE = {"x-quintet-stream": "1"}
 
 @dataclass
 class Things:
-    """The ids of what is in the owner's project; `paths` holds, by noun and parameters, all that a route's path may name."""
+    """The ids of what is in the owner's project; `paths` holds, by rule or noun and by parameters, all that a route's path may name."""
 
     ids: dict[str, str] = field(default_factory=dict)
     paths: dict[tuple[str, tuple[str, ...]], list[dict[str, str]]] = field(default_factory=dict)
@@ -34,7 +34,8 @@ class Things:
         """The route's path with each thing that it may name; a name without things fails, so that a new route gets its own."""
         if not route.parameters:
             return [route.rule]
-        found = self.paths[route.noun, route.parameters]
+        of_rule = (route.rule, route.parameters)
+        found = self.paths[of_rule if of_rule in self.paths else (route.noun, route.parameters)]
         return [re.sub(r"<(\w+)>", lambda name: values[name[1]], route.rule) for values in found]  # noqa: B023
 
 
@@ -210,7 +211,8 @@ class Stage:
         def of(name: str, *kinds: str) -> list[dict[str, str]]:
             return [{name: ids[kind]} for kind in kinds]
 
-        jobs = of("job_id", "job", "spare_job", "automation", "workflow")
+        jobs = of("job_id", "job", "spare_job")
+        any_jobs = [*jobs, *of("job_id", "automation", "workflow")]
         runs = of("run_id", "run", "failed_run", "waiting_run", "delayed_run", "paused_run", "queued_run", "workflow_run",
                   "automation_run")  # fmt: skip
         workflow_runs = of(
@@ -222,6 +224,8 @@ class Stage:
         ]
         self.things.paths = {
             ("/v1/jobs", ("job_id",)): jobs,
+            ("/v1/jobs/<job_id>/health", ("job_id",)): any_jobs,
+            ("/v1/jobs/<job_id>/dependencies", ("job_id",)): any_jobs,
             ("/v1/jobs", ("job_id", "version_id")): [{"job_id": ids["job"], "version_id": ids["version"]}],
             ("/v1/jobs", ("job_id", "dependency_id")): [
                 {"job_id": ids["down_job"], "dependency_id": ids["dependency"]}

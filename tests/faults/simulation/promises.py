@@ -2,12 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulation.customers import Order
 from simulation.witness import ROUNDING
 
+from quintet.adapters.memory.world import START
 from quintet.domain.dependency import JobDependency
 from quintet.domain.events import EventType, from_millis
 from quintet.domain.job import Job
@@ -25,6 +27,8 @@ HOLDS = {
     "failed": {RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.CRASHED, RunStatus.SYSTEM_FAILED},
 }
 SILENCE = timedelta(seconds=60)
+PROBE = Run("", "probe", "probe", 1, "ver_probe", RunStatus.EXECUTING, START, START)
+"""One that finds out whether a slot is free."""
 
 
 class Promises:
@@ -217,9 +221,8 @@ class Promises:
             assert len(page.deliveries) == 1, f"{run_id} has {len(page.deliveries)} deliveries"
             assert page.deliveries[0].state == "delivered", page.deliveries[0]
             bodies = told[delivery_id(run_id)]
-            status = self.runs[run_id].status
-            assert bodies, f"nobody heard of the end of {run_id}"
-            assert all(body["status"] == status and body["run_id"] == run_id for body in bodies), (status, bodies)
+            said = {(body["run_id"], body["status"]) for body in bodies}
+            assert said == {(run_id, self.runs[run_id].status)}, f"of the end of {run_id} was heard: {bodies}"
         assert set(told) == {delivery_id(run_id) for run_id in expected}
 
     def _hooked(self, run: Run) -> bool:
@@ -275,11 +278,10 @@ class Promises:
         now = self.history.world.clock.now()
         names = {slot.name for run in self.runs.values() for slot in run.slots}
         for name in sorted(names):
-            probe = Run(
-                self.history.world.ids.new(), "probe", "probe", 1, "ver_probe", RunStatus.EXECUTING, now, now,
-                started_at=now, slots=(Slot(name, 1),),
-            )  # fmt: skip
-            self.services.runs._runs.create(Creation(probe, [], now, now))
+            run = replace(
+                PROBE, id=self.history.world.ids.new(), created_at=now, started_at=now, slots=(Slot(name, 1),)
+            )
+            self.services.runs.create(Creation(run, [], now, now))
         due = self.services.runs.due(now + timedelta(days=400), 10_000)
         ended = [lapse.run_id for lapse in due if lapse.status.terminal]
         assert not ended, f"what follows the end of {ended} was never done"

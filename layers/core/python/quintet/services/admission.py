@@ -20,7 +20,7 @@ from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Runs, SlotTaken
 from quintet.services.ports.schedules import Schedules
 from quintet.services.ports.world import Bursts, Clock
-from quintet.services.terms import DELAY_SLACK, LEASE
+from quintet.services.terms import DELAY_SLACK, LEASE, QUEUE_CHECK_BEHIND
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,9 @@ class Admission:
     def _admit(self, opened: OpenRun, now: datetime) -> Answer:
         if self._held_back(opened):
             return Answer(done=True)
-        if self._closed(opened.run, now):
+        if (opens := self._closed(opened.run, now)) is not None:
+            # Not all who stand in a queue are looked at each minute, which may be all that a window lasts.
+            self._runs.postpone(opened.run.id, min(opens, now + QUEUE_CHECK_BEHIND))
             return Answer(done=False, full=next((slot.name for slot in opened.run.slots), None))
         self._take_terms(opened)
         draft = Draft(opened.state, now)
@@ -174,19 +176,19 @@ class Admission:
         seen = self._runs.tail(run.id, 0, opened.state.number)
         opened.state = fold(run.id, self._journal.plan_of(opened.run), seen)
 
-    def _closed(self, run: Run, now: datetime) -> bool:
-        """True outside the execution window of the run's job: it keeps its place, and the sweep looks again each minute."""
+    def _closed(self, run: Run, now: datetime) -> datetime | None:
+        """When the execution window of the run's job opens, None when it is open: until then the run keeps its place in the queue."""
         if not run.follows:
-            return False
+            return None
         try:
             terms = self._jobs.get(run.tenant, run.job_id).terms
         except NotFound:
-            return False
+            return None
         if terms.window_cron is None:
-            return False
+            return None
         minute = now.replace(second=0, microsecond=0)
         opens = self._schedules.after(terms.window_cron, terms.timezone, minute - timedelta(minutes=1))
-        return opens is not None and opens > now
+        return opens if opens is not None and opens > now else None
 
     def _held_back(self, opened: OpenRun) -> bool:
         """Has a run whose time has come wait for what its job depends on; True when it must."""

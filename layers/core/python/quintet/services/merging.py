@@ -102,18 +102,21 @@ class Merging:
         start = replace(start, marks=tuple(mine.marks.values()))
         until = (start.at or self._clock.now()) + KEPT
         over: str | None = None
+        there: str | None = None
         for _ in range(TRIES):
-            claims = mine.claims(Guard(name, until, over=over))
             try:
+                if there is not None:
+                    return self._into(there, mine, name, until, decide), True
+                claims = mine.claims(Guard(name, until, over=over))
                 return self._trigger.start(job, given, replace(start, claims=claims)), False
-            except AlreadyThere as known:
-                there = known.run_id
+            except _Over:
+                over, there = there, None
+            except (
+                AlreadyThere
+            ) as known:  # the run of this name, perhaps since a moment ago another one; or this very trigger
                 if known.guard != name:
                     self._take_up(mine, known)
-            try:
-                return self._into(there, mine, name, until, decide), True
-            except _Over:
-                over = there
+                there = known.run_id
         raise Throttled("too many triggers of this key at once", retry_after=1)
 
     def _take_up(self, mine: "_Trigger", known: AlreadyThere) -> None:

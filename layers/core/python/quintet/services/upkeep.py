@@ -135,6 +135,8 @@ class Sweep:
                 return self._finish(lapse)
             if lapse.status is RunStatus.PAUSED:
                 self._runs.postpone(lapse.run_id, now + LONGEST_CHECK)  # a person has it
+                if self._runs.get(lapse.run_id).status is not RunStatus.PAUSED:
+                    self._runs.postpone(lapse.run_id, now)  # it was resumed meanwhile, and its own look was overwritten
                 return False
             return self._take_up_live(lapse, now, leases_lapsed=leases_lapsed)
         except (AppendConflict, NotFound):
@@ -202,12 +204,12 @@ class Sweep:
         if expired(run, now):
             return self._endings.admit(lapse.run_id)
         first = lapse.status is RunStatus.DELAYED or self._first(run)
-        if first and self._endings.admit(lapse.run_id):
-            return True
-        if not first:
-            self._endings.admit_next(*(slot.name for slot in run.slots))
         look = now + (QUEUE_CHECK if first else QUEUE_CHECK_BEHIND)
+        # Before it is tried, which may find out better when to look again.
         self._runs.postpone(lapse.run_id, look if run.expires_at is None else min(look, run.expires_at))
+        if first:
+            return self._endings.admit(lapse.run_id)
+        self._endings.admit_next(*(slot.name for slot in run.slots))
         return False
 
     def _first(self, run: Run) -> bool:

@@ -234,7 +234,7 @@ def _by_itself(given: Any, read: ValidatorFunctionWrapHandler) -> BulkItem | Inv
 
 
 class BulkBody(Asked):
-    """Many triggers of one job, each of them a BulkItem or an Invalid."""
+    """Many triggers of one job, each checked by itself."""
 
     model_config = ConfigDict(strict=True)
 

@@ -165,7 +165,7 @@ def trigger_bulk(
     engine, job = routes.engine, _job()
     named = idempotency_key(dict(zip(IDEMPOTENCY_HEADERS, (key, other_key), strict=True)))
     batch_id = engine.ids.new() if named is None else str(uuid5(NAMESPACE_OID, f"{job.id}:{named}"))
-    items: Sequence[BulkItem | Invalid] = body.items
+    items: Sequence[BulkItem | Invalid] = body.items  # as BulkBody reads them
     asks = [_one_of_many(item, place, named, batch_id) for place, item in enumerate(items)]
     done = iter(engine.submit.many(job, [one for one in asks if isinstance(one, Ask)]))
     answers = [next(done) if isinstance(one, Ask) else one for one in asks]
