@@ -134,9 +134,8 @@ class Sweep:
             if lapse.status.terminal:
                 return self._finish(lapse)
             if lapse.status is RunStatus.PAUSED:
-                self._runs.postpone(lapse.run_id, now + LONGEST_CHECK)  # a person has it
-                if self._runs.get(lapse.run_id).status is not RunStatus.PAUSED:
-                    self._runs.postpone(lapse.run_id, now)  # it was resumed meanwhile, and its own look was overwritten
+                # A person has it; but should it be resumed at this very moment, this look takes the place of its own.
+                self._runs.postpone(lapse.run_id, now + RESTING_CHECK)
                 return False
             return self._take_up_live(lapse, now, leases_lapsed=leases_lapsed)
         except (AppendConflict, NotFound):
