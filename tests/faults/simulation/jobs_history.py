@@ -68,12 +68,14 @@ class JobsHistory(History):
 
     def _open_a_job(self) -> None:
         chance = self.world.random
-        plan, terms = trade.plan(chance, self.callee), trade.terms(chance)
+        follows = bool(self.jobs) and chance.random() < 0.6
+        # One that follows others calls none: in a circle of both, runs would follow each other for ever.
+        plan, terms = trade.plan(chance, None if follows else self.callee), trade.terms(chance)
         job = self.honest.define.define(
             PROJECT, "jobs", "job", plan, {"n": 0}, terms=terms, settings=trade.settings(chance)
         )
         self.world.witness.know(job)
-        if chance.random() < 0.6:
+        if follows:
             for upstream in chance.sample(self.jobs, min(len(self.jobs), chance.randint(1, 2))):
                 condition = chance.choice(trade.CONDITIONS)
                 self.edges.append(self.honest.dependencies.add(PROJECT, job.id, upstream, condition))
