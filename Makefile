@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SPARK := $(VENV)/.spark
 
 # sam and botocore ask for a region even where nothing is called; telemetry and the metadata service only cost time.
 export AWS_DEFAULT_REGION ?= us-east-1
@@ -13,7 +14,7 @@ export AWS_EC2_METADATA_DISABLED := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-long bench lint lint-python lint-template build openapi lock clean setup
+.PHONY: help demo run test test-long bench lint lint-python lint-template build openapi lock clean setup spark
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +25,7 @@ demo: $(READY) ## a real workflow on the local cloud, start to end
 run: $(READY) ## the server in the foreground (QUINTET_PORT, QUINTET_HOME, QUINTET_API_KEY)
 	@$(BIN)/quintet run
 
-test: lint ## everything that CI checks
+test: lint $(SPARK) ## everything that CI checks
 	$(BIN)/pytest
 
 test-long: $(READY) ## the campaigns of minutes: 10,000 simulated histories and the like
@@ -50,11 +51,21 @@ build: $(READY) ## what `sam deploy` sends to AWS (docs/deploy.md)
 
 openapi: $(READY) ## writes the committed OpenAPI documents anew
 	$(BIN)/python -m quintet.dialects.automations.openapi > docs/openapi/automations.json
+	$(BIN)/python -m quintet.dialects.etl.openapi > docs/openapi/etl.json
 	$(BIN)/python -m quintet.dialects.jobs.openapi > docs/openapi/jobs.json
 
 # --- setting up -----------------------------------------------------------------------------------------------------
 
 setup: $(READY) ## .venv from the lock, and nothing more
+
+spark: $(SPARK) ## PySpark into .venv, for Spark jobs in the local cloud: 340 MB (it needs Java too)
+
+# Apart from the rest, since nothing else needs it.
+$(SPARK): requirements/spark.txt $(READY)
+	@echo 'Adding PySpark to .venv (once, 340 MB)'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/spark.txt || \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements/spark.txt
+	@touch $@
 
 # The stamp is written last: an interrupted installation is done again. pip installs uv, from the lock and by its hash,
 # and uv the rest in a third of pip's time; where uv finds no index (only pip is configured for a mirror), pip does it.
@@ -79,6 +90,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no
 lock: ## writes the locks anew from pyproject.toml
 	$(LOCK) pyproject.toml --extra sql --extra local --extra dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --output-file layers/deps/requirements.txt
+	echo 'pyspark>=3.5,<3.6' | $(LOCK) - --output-file requirements/spark.txt
 	echo duckdb | $(LOCK) - --constraint requirements/dev.txt --output-file layers/duckdb/requirements.txt
 
 clean: ## all that can be made again; the data in .quintet stays

@@ -12,6 +12,8 @@ DEFAULT_HOME = ".quintet"
 DEFAULT_KEY = "local-dev-key"
 # Measured (docs/local-cloud.md): more workers of a function than cores get less done, not more.
 DEFAULT_WORKERS = max(2, os.cpu_count() or 2)
+# Each takes all cores, and a gigabyte.
+DEFAULT_SPARK_JOBS = max(1, (os.cpu_count() or 2) // 4)
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 STACK = "quintet"
@@ -31,6 +33,7 @@ class Settings:
     port: int = DEFAULT_PORT
     api_key: str = DEFAULT_KEY
     workers: int = DEFAULT_WORKERS
+    spark_jobs: int = DEFAULT_SPARK_JOBS
 
     @property
     def url(self) -> str:
@@ -44,7 +47,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, root: Path | None = None) -> "Settings":
-        """Read QUINTET_PORT, QUINTET_HOME, QUINTET_API_KEY and QUINTET_WORKERS; raise CommandError on nonsense."""
+        """Read QUINTET_PORT, QUINTET_HOME, QUINTET_API_KEY, QUINTET_WORKERS and QUINTET_SPARK_JOBS; raise CommandError on nonsense."""
         env = os.environ if environ is None else environ
         base = (root or checkout()).resolve()
         home = Path(env.get("QUINTET_HOME") or base / DEFAULT_HOME).expanduser()
@@ -52,9 +55,17 @@ class Settings:
             root=base,
             home=home if home.is_absolute() else Path.cwd() / home,
             port=_whole_number(env, "QUINTET_PORT", DEFAULT_PORT, 1, 65535),
-            api_key=env.get("QUINTET_API_KEY") or DEFAULT_KEY,
+            api_key=_key(env),
             workers=_whole_number(env, "QUINTET_WORKERS", DEFAULT_WORKERS, 1, 64),
+            spark_jobs=_whole_number(env, "QUINTET_SPARK_JOBS", DEFAULT_SPARK_JOBS, 1, 64),
         )
+
+
+def _key(env: Mapping[str, str]) -> str:
+    key = env.get("QUINTET_API_KEY") or DEFAULT_KEY
+    if ":" in key:  # X-API-Key may be written `org:<key>`
+        raise CommandError("QUINTET_API_KEY must not have a colon in it.")
+    return key
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

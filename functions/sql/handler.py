@@ -1,14 +1,16 @@
-"""Queries datasets for sql steps; apart from the engine, since DuckDB is large and queries are users' own."""
+"""Queries datasets for sql steps, tasks and people; apart from the engine, since DuckDB is large and queries are users' own."""
 
 import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from quintet.adapters.duckdb import SqlEngine
 from quintet.adapters.s3 import S3Blobs
 
-engine = SqlEngine(S3Blobs(os.environ["BLOBS_BUCKET"]))
+engine = SqlEngine(S3Blobs(os.environ["BLOBS_BUCKET"]), cache=Path(tempfile.gettempdir()) / "quintet-datasets")
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """One query: {sql, inputs, output, limit, timeout}; see SqlEngine.run for the answer."""
+    """One request; see SqlEngine.run for what it may be."""
     return engine.run(event)

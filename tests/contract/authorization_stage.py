@@ -19,6 +19,8 @@ STRANGER, PARENT = "secret-of-a-stranger", ADMIN
 AT_ONCE = {"x-quintet-stream": "1"}
 """Event streams answer with what there is, so that no time passes."""
 
+_DIALECTS = (("/api/v1/", "automations"), ("/webrobot/", "etl"), ("/api/strapi-tables/", "etl"))
+
 
 @dataclass
 class Things:
@@ -70,7 +72,7 @@ class Stage:
 
     def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None, **more: Any) -> Answer:
         """A request; by the owner unless another key is named."""
-        dialect = "automations" if path.startswith("/api/") else "jobs"
+        dialect = next((name for start, name in _DIALECTS if path.startswith(start)), "jobs")
         Stage.asked = self
         return self.desks[dialect].send(method, path, body, key=key or self.owner, **more)
 

@@ -6,10 +6,11 @@ from collections import Counter
 import pytest
 from simulation.checks import SETTLING, check_counts
 from simulation.history import PROJECT, History
+from simulation.tidiness import check_left
 from simulation.world import PortFailed, ProcessDied
 
 from quintet.domain import snapshot
-from quintet.domain.definition import Graph, OnFailure, Plan
+from quintet.domain.definition import Graph, Plan
 from quintet.domain.errors import QuintetError
 from quintet.domain.events import Event, EventType
 from quintet.domain.fold import fold
@@ -87,6 +88,7 @@ class OperatedHistory(History):
             known = sum("by" in event.data and event.path is not None for event in events)
             assert self.taken[run_id] <= known <= self.taken[run_id] + self.unsure[run_id]
         check_counts(self.honest, PROJECT)
+        check_left(self)
 
 
 def check_order(plan: Plan, events: list[Event]) -> None:
@@ -115,7 +117,7 @@ def check_end(state: RunState) -> None:
     """The run ended as its steps demand, and every step that was skipped or ran had a reason to."""
     steps = [state.steps[path] for path in state.root.paths]
     assert all(step.status.settled for step in state.steps.values())
-    fatal = any(step.status is StepStatus.FAILED and step.define.on_failure is OnFailure.FAIL for step in steps)
+    fatal = any(step.status is StepStatus.FAILED and step.define.on_failure.fatal for step in steps)
     if state.status is RunStatus.FAILED:
         assert fatal
     if state.status is not RunStatus.COMPLETED:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 
 import pytest
+from simulation import tidiness
 from simulation.history import History
 from simulation.jobs_history import JobsHistory
 
@@ -37,12 +38,15 @@ def test_histories_keep_every_promise(first: int, monkeypatch: pytest.MonkeyPatc
     """Three hundred seeded storms of crashes, errors, duplicates and delays break no promise."""
     monkeypatch.setattr(slice_, "DRAFT_EVENTS", 64 if first % (2 * CHUNK) else 3)
     met: Counter[str] = Counter()
+    left: Counter[str] = Counter()
     for seed in range(first, first + CHUNK):
         history = play(seed)
+        left.update(tidiness.met(history))
         if isinstance(history, JobsHistory):
             met.update(history.met())
     # The histories are not empty of what they are about.
     assert min(met[what] for what in ("created", "merged", "refused late", "told", "followed", "at its cap")) > 0, met
+    assert min(left[what] for what in ("begun", "stopped at work", "untold", "given up")) > 0, left
 
 
 @pytest.mark.long

@@ -12,6 +12,9 @@ from pathlib import Path
 Node = tuple[str, str]
 """A class, or a module's path, and the name of a method or function in it."""
 
+ANY_KIND = {("StepKind", "enact"): "perform", ("StepKind", "conclude"): "conclude"}
+"""What the engine asks of a kind, and the method that every kind has for it."""
+
 
 @dataclass
 class Kind:
@@ -31,6 +34,7 @@ class Code:
         self.functions: dict[Node, ast.FunctionDef] = {}
         self.modules: dict[str, list[Node]] = {}
         self._imported: dict[str, dict[str, Node]] = {}
+        self._namesakes: list[tuple[str, Kind]] = []
         self._package = package
         found = [path for folder in folders for path in sorted((package / folder).rglob("*.py"))]
         for path in [*found, *sorted((package / "bootstrap").glob("*.py"))]:
@@ -38,6 +42,10 @@ class Code:
                 self._read(str(path.relative_to(package)), ast.parse(path.read_text()))
         for kind in self.kinds.values():
             self._read_parts(kind)
+        for name, kind in self._namesakes:
+            leads = [part for part in kind.parts.values() if part in self.kinds and self.kinds[part].methods]
+            harmless = "Protocol" in kind.bases or not (kind.methods.keys() - {"__init__"} or leads)
+            assert harmless, f"{kind.module}: there is another {name} in {self.kinds[name].module}"
 
     def reached(self, roots: Iterable[Node]) -> set[Node]:
         """All that the roots lead to, themselves included."""
@@ -108,11 +116,11 @@ class Code:
 
     def _read_class(self, path: str, written: ast.ClassDef) -> None:
         kind = Kind(path, [base.id for base in written.bases if isinstance(base, ast.Name)])
-        # Types are known by name. The dialects' shapes may be called like a service or port; what these lead to is what counts.
+        # Types are known by name. The dialects' shapes may be called like a service or port; what these lead to is what counts. Of
+        # others only what leads nowhere by itself may be called like something else.
         taken = self.kinds.setdefault(written.name, kind)
-        assert taken is kind or path.startswith("dialects/") or written.name == "Engine", (
-            f"{path}: there is another {written.name} in {taken.module}"
-        )
+        if taken is not kind and not path.startswith("dialects/") and written.name != "Engine":
+            self._namesakes.append((written.name, kind))
         for one in written.body:
             if isinstance(one, ast.FunctionDef):
                 kind.methods[one.name] = one
@@ -131,9 +139,9 @@ class Code:
     # --- following -------------------------------------------------------------------------------------------------------------
 
     def leads(self, node: Node) -> Iterator[Node]:
-        if node == ("StepKind", "enact"):
+        if node in ANY_KIND:
             # Which kind it is the definition says: any of them.
-            yield from ((name, "perform") for name, kind in self.kinds.items() if kind.module.startswith("steps/"))
+            yield from ((name, ANY_KIND[node]) for name, kind in self.kinds.items() if kind.module.startswith("steps/"))
         found = self.body(node)
         if found is None:
             return

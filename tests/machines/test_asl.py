@@ -19,8 +19,13 @@ JSONPATH_FIELDS = {
 }  # fmt: skip
 NUMBERS = ("MaxConcurrency", "ToleratedFailureCount")
 """Fields that take an expression (Step Functions Developer Guide, Map state), where cfn-lint 1.53 knows numbers only."""
-SETTLES = {"Settle": "WakeFunction"}
+SETTLES = {("fanout.asl.json", "Settle"): "WakeFunction"}
 """States whose name says more than their function's would."""
+INVOKE = "arn:aws:states:::lambda:invoke"
+SERVICES = {"SparkJob": "arn:aws:states:::emr-serverless:startJobRun.sync"}
+"""States that have a service of its own do their work, to its end."""
+SPARK = {"SparkApplicationId": ["SparkApplication", "ApplicationId"], "SparkJobRoleArn": ["SparkJobRole", "Arn"]}
+"""What only a deployment with Spark has; the machine takes `none` for its absence."""
 
 
 def placeholders(machine: dict[str, Any]) -> set[str]:
@@ -85,13 +90,14 @@ def test_every_state_is_reached_and_every_target_exists(machine: dict[str, Any])
         assert seen == set(scope["States"])
 
 
-def test_a_state_that_calls_is_named_as_the_function(machine: dict[str, Any]) -> None:
-    """So that the diagram reads as the code: state Work calls WorkFunction."""
-    called = {
-        name: state["Arguments"]["FunctionName"] for name, state in asl.states(machine) if state["Type"] == "Task"
-    }
+def test_a_state_that_calls_is_named_as_the_function(machine_file: Path, machine: dict[str, Any]) -> None:
+    """So that the diagram reads as the code: state Work calls WorkFunction. All other work is a service's own, waited for to its end."""
+    tasks = {name: state for name, state in asl.states(machine) if state["Type"] == "Task"}
+    called = {name: state["Arguments"]["FunctionName"] for name, state in tasks.items() if state["Resource"] == INVOKE}
+    others = {name: state["Resource"] for name, state in tasks.items() if state["Resource"] != INVOKE}
 
-    assert called == {name: f"${{{SETTLES.get(name, name + 'Function')}}}" for name in called}
+    assert called == {name: f"${{{SETTLES.get((machine_file.name, name), name + 'Function')}}}" for name in called}
+    assert others.items() <= SERVICES.items()
 
 
 def test_every_call_is_retried_with_bounds(machine: dict[str, Any]) -> None:
@@ -107,7 +113,7 @@ def test_every_call_is_retried_with_bounds(machine: dict[str, Any]) -> None:
 def test_every_substitution_is_used_and_defined(
     machine_file: Path, machine: dict[str, Any], resources: dict[str, dict[str, Any]]
 ) -> None:
-    """The template defines the names that the file uses, each as the function's ARN, and no other."""
+    """The template defines the names that the file uses, each as the function's ARN or as what only some deployments have, and no other."""
     [properties] = [
         item["Properties"]
         for item in resources.values()
@@ -116,8 +122,38 @@ def test_every_substitution_is_used_and_defined(
     ]
 
     assert properties["DefinitionSubstitutions"] == {
-        name: {"Fn::GetAtt": [name, "Arn"]} for name in placeholders(machine)
+        name: {"Fn::If": ["HasSpark", {"Fn::GetAtt": SPARK[name]}, "none"]}
+        if name in SPARK
+        else {"Fn::GetAtt": [name, "Arn"]}
+        for name in placeholders(machine)
     }
+
+
+def test_work_of_every_kind_ends_in_settling_the_step(root: Path) -> None:
+    """Whatever becomes of it: a step that nobody settles would wait for its deadline."""
+    states = json.loads((root / "statemachines/park.asl.json").read_text())["States"]
+    branches = set(asl.successors(states["Kind"])) - {"WaitUntil"}
+
+    assert {"SparkJob", "UnknownWork"} <= branches
+    for name in branches:
+        assert states[name]["Next"] == "Settle", name
+        if states[name]["Type"] == "Task":
+            assert [(rule["ErrorEquals"], rule["Next"]) for rule in states[name]["Catch"]] == [
+                (["States.ALL"], "Settle")
+            ]
+
+
+def test_a_job_that_failed_is_not_started_again_by_the_machine(root: Path) -> None:
+    """Whether it is tried again the step's own policy says: the machine repeats only what the service had no room for."""
+    [job] = [
+        state
+        for name, state in asl.states(json.loads((root / "statemachines/park.asl.json").read_text()))
+        if name == "SparkJob"
+    ]
+    repeated = {error for rule in job["Retry"] for error in rule["ErrorEquals"]}
+
+    assert all(error.startswith("EMRServerless.") for error in repeated)
+    assert job["Arguments"]["ClientToken"] == "{% $states.context.Execution.Name %}"
 
 
 def test_a_burst_ends_before_the_service_ends_it(root: Path) -> None:

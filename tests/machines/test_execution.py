@@ -1,6 +1,7 @@
 """The state machines executed by the local cloud's emulator, with functions that answer by a script."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.repairs.conftest import Cloud
+from tests.e2e.repairs.spark import BUCKET, spark_home
 
 STUB = '''
 import json, os
@@ -32,7 +34,8 @@ Calls = Callable[[], list[dict[str, Any]]]
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One emulator for all tests of this module."""
-    running = Cloud(tmp_path_factory.mktemp("cloud")).start()
+    folder = tmp_path_factory.mktemp("cloud")
+    running = Cloud(folder, **spark_home(folder)).start()
     yield running
     running.stop()
 
@@ -45,20 +48,20 @@ class Stage:
         self._root = root
         self._folder = folder
         self._name = name
-        self._functions: dict[str, str] = {}
+        self._named: dict[str, str] = {}
 
     def stub(self, function: str, *answers: object) -> Calls:
         """Make a function that answers so, the last answer for ever; returns what reads its calls."""
         notes = self._folder / f"{function}.jsonl"
         settings = {"Variables": {"ANSWERS": json.dumps(answers), "CALLS": str(notes)}}
-        self._functions[function] = self._cloud.function(f"{self._name}-{function}", STUB, Environment=settings)
+        self._named[function] = self._cloud.function(f"{self._name}-{function}", STUB, Environment=settings)
         return lambda: [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
 
-    def run(self, machine: str, payload: dict[str, Any], kind: str = "STANDARD") -> dict[str, Any]:
-        """Execute a machine to its end."""
+    def run(self, machine: str, payload: dict[str, Any], kind: str = "STANDARD", **names: str) -> dict[str, Any]:
+        """Execute a machine to its end; `names` stand for what the template puts in besides functions."""
         text = (self._root / f"statemachines/{machine}.asl.json").read_text()
-        for function, arn in self._functions.items():
-            text = text.replace(f"${{{function}}}", arn)
+        for name, value in (self._named | names).items():
+            text = text.replace(f"${{{name}}}", value)
         arn = self._cloud.machine(f"{self._name}-{machine}", json.loads(text), kind)
         return self._cloud.execute(arn, payload)
 
@@ -66,7 +69,7 @@ class Stage:
 @pytest.fixture
 def stage(cloud: Cloud, root: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Stage:
     """A stage of this test's own."""
-    return Stage(cloud, root, tmp_path, request.node.name.removeprefix("test_")[:40])
+    return Stage(cloud, root, tmp_path, re.sub(r"\W+", "_", request.node.name).strip("_")[-40:])
 
 
 def test_a_burst_goes_on_as_its_slices_say(stage: Stage) -> None:
@@ -111,6 +114,74 @@ def test_a_parked_run_is_woken(stage: Stage) -> None:
 
     assert ended["status"] == "SUCCEEDED"
     assert calls() == [{"runId": "r-4"}] * 2
+
+
+@pytest.fixture(scope="module")
+def program(cloud: Cloud) -> Callable[[str], dict[str, Any]]:
+    """Stores a program; the work that runs it, as the engine parks it."""
+    cloud.client("s3").create_bucket(Bucket=BUCKET)
+
+    def put(text: str) -> dict[str, Any]:
+        cloud.client("s3").put_object(Bucket=BUCKET, Key="programs/p/a.py", Body=text.encode())
+        return {
+            "kind": "spark",
+            "name": "run-1 s",
+            "entry": f"s3://{BUCKET}/programs/p/a.py",
+            "args": ["--output", f"s3://{BUCKET}/datasets/p/1"],
+            "conf": {"spark.executor.memory": "2g"},
+            "logs": f"s3://{BUCKET}/spark-logs/run-1-7/",
+            "minutes": 5,
+        }
+
+    return put
+
+
+def test_a_parked_job_settles_its_step(stage: Stage, program: Callable[[str], dict[str, Any]]) -> None:
+    """With the job that ran, and again when the first call fails: nobody else knows of its end."""
+    calls = stage.stub("SettleFunction", "the first call dies", None)
+    asked = {"runId": "run-1", "path": "s", "token": 7, "work": program("print('done')")}
+    ended = stage.run("park", asked, SparkApplicationId="app", SparkJobRoleArn="role")
+
+    assert ended["status"] == "SUCCEEDED", ended
+    first, second = calls()
+    job = first["ended"].pop("job")
+    assert first == {"runId": "run-1", "path": "s", "token": 7, "ended": {"ok": True}}
+    assert (job["ApplicationId"], set(job)) == ("app", {"ApplicationId", "JobRunId"})
+    assert second["ended"]["job"] == job
+
+
+def test_a_parked_job_that_fails_settles_its_step_too(stage: Stage, program: Callable[[str], dict[str, Any]]) -> None:
+    """The job is the cause, and is not run again."""
+    calls = stage.stub("SettleFunction", None)
+    asked = {"runId": "run-1", "path": "s", "token": 7, "work": program("raise SystemExit('no such day')")}
+    ended = stage.run("park", asked, SparkApplicationId="app", SparkJobRoleArn="role")
+
+    assert ended["status"] == "SUCCEEDED", ended
+    [call] = calls()
+    cause = json.loads(call["ended"].pop("cause"))
+    assert call["ended"] == {"ok": False, "error": "States.TaskFailed"}
+    assert cause["State"] == "FAILED"
+    assert "no such day" in cause["StateDetails"]
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "said"),
+    [
+        ({"kind": "spark", "name": "n"}, "SparkDisabled", "parameter Spark is disabled"),
+        ({"kind": "quantum"}, "UnknownWork", "no work of kind quantum"),
+        ({}, "UnknownWork", "no work of kind"),
+    ],
+)
+def test_work_that_cannot_be_done_settles_its_step(stage: Stage, work: dict[str, Any], error: str, said: str) -> None:
+    """At once, with the reason."""
+    calls = stage.stub("SettleFunction", None)
+    asked = {"runId": "run-1", "path": "s", "token": 7, "work": work}
+    ended = stage.run("park", asked, SparkApplicationId="none", SparkJobRoleArn="none")
+
+    assert ended["status"] == "SUCCEEDED", ended
+    [call] = calls()
+    assert (call["ended"]["ok"], call["ended"]["error"]) == (False, error)
+    assert said in call["ended"]["cause"]
 
 
 @pytest.fixture

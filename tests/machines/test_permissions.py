@@ -14,6 +14,7 @@ ROOTS: dict[str, list[Node]] = {
     "WorkFunction": [("Services", "advance"), ("Advance", "__call__")],
     "ItemFunction": [("Services", "advance_item"), ("AdvanceItem", "__call__")],
     "CarryFunction": [("Services", "carry"), ("Carry", "__call__")],
+    "SettleFunction": [("Services", "settle_parked"), ("SettleParked", "__call__")],
     "WakeFunction": [("Services", "wake_run")],
     "DeliverFunction": [("Services", "webhooks"), ("CompletionWebhooks", "deliver")],
     "TickFunction": [("Services", "tick"), ("Tick", "__call__")],
@@ -21,7 +22,11 @@ ROOTS: dict[str, list[Node]] = {
 }
 """What the handlers call; an API's function calls what its dialect and web have."""
 
-APIS = {"AutomationsApiFunction": ("web/", "dialects/automations/"), "JobsApiFunction": ("web/", "dialects/jobs/")}
+APIS = {
+    "AutomationsApiFunction": ("web/", "dialects/automations/"),
+    "EtlApiFunction": ("web/", "dialects/etl/"),
+    "JobsApiFunction": ("web/", "dialects/jobs/"),
+}
 
 TABLES = {
     "Runs": "RunsTable",
@@ -35,26 +40,61 @@ TABLES = {
     "SigningSecrets": "JobsTable",
     "Logs": "LogsTable",
     "Deliveries": "LogsTable",
+    "Collections": "DataTable",
 }
 INDEXES = {
     "RunsTable": {"by_project", "by_status", "due", "queue", "by_job", "by_end"},
     "JobsTable": {"by_dialect", "by_status", "scheduled"},
     "LogsTable": {"deliveries", "deliveries_of_job", "deliveries_due"},
+    "DataTable": {"places"},
 }
-MACHINES = {"Bursts": "burst", "Timers": "park", "Fanouts": "fanout"}
+MACHINES = {"Bursts": "burst", "Timers": "park", "Parking": "park", "Fanouts": "fanout"}
 QUEUES = {"Timers": "Wakes", "DeliveryQueue": "Deliveries"}
 TAKING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What Lambda does in the name of a function that an event source mapping calls."""
 
 CALLED = {"Carriers": ["CarryFunction"], "Functions": ["RunnerFunction", "SqlFunction"]}
 PORTS = {*TABLES, *MACHINES, *QUEUES, *CALLED, "Blobs", "Vault"}
-BLOBS = {"services/payloads.py": "payloads", "steps/sql.py": "datasets", "dialects/jobs/routes/trigger.py": "uploads"}
-"""Who asks for blobs, and the prefix of those it asks for."""
+BLOBS = {
+    "services/payloads.py": "payloads",
+    "services/programs.py": "programs",
+    "services/stops.py": "leashes",
+    "services/task_reports.py": "rows",
+    "services/task_rows.py": "rows",
+    "steps/task_http.py": "rows datasets",
+    "steps/task_python.py": "rows datasets",
+    "steps/user_code.py": "leashes",
+    "steps/sql.py": "datasets",
+    "steps/spark_program.py": "programs",
+    "steps/spark_output.py": "datasets",
+    "steps/spark_logs.py": "spark-logs",
+    "dialects/jobs/routes/trigger.py": "uploads",
+}
+"""Who asks for blobs, and the prefixes of those it asks for."""
+WRITTEN = {
+    "services/task_reports.py": "datasets",
+    "steps/task_http.py": "rows",
+    "steps/task_python.py": "rows",
+}
+"""Who writes blobs of other prefixes than it reads."""
 
 READS = {"get_item": "GetItem", "batch_get_item": "BatchGetItem", "query": "Query"}
 WRITES = {"put_item": "PutItem", "update_item": "UpdateItem", "batch_write_item": "BatchWriteItem"}
 VERBS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-OBJECTS = {"get": "s3:GetObject", "link": "s3:GetObject", "put": "s3:PutObject", "upload_link": "s3:PutObject"}
+OBJECTS = {
+    "get": ("s3:GetObject",),
+    "part": ("s3:GetObject",),
+    "size": ("s3:GetObject",),
+    "link": ("s3:GetObject",),
+    "put": ("s3:PutObject",),
+    "put_file": ("s3:PutObject",),
+    "upload_link": ("s3:PutObject",),
+    "copy": ("s3:GetObject", "s3:PutObject"),
+    "drop": ("s3:DeleteObject",),
+    "names": (),
+}
+LISTS = {"get", "part", "size", "copy", "names"}
+"""Methods that list, or that must tell a missing blob from a forbidden one."""
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +102,14 @@ def code(root: Path) -> Code:
     """The package, read."""
     return Code(
         root / "layers/core/python/quintet",
-        ("services", "adapters", "steps", "web", "dialects/automations", "dialects/jobs"),
+        ("services", "adapters", "steps", "web", "dialects/automations", "dialects/etl", "dialects/jobs"),
     )
+
+
+def prefixes(module: str, action: str) -> list[str]:
+    """The prefixes of the blobs on which a module does something."""
+    named = WRITTEN.get(module, BLOBS[module]) if action == "s3:PutObject" else BLOBS[module]
+    return named.split()
 
 
 def needed(code: Code, roots: list[Node]) -> set[Need]:
@@ -81,8 +127,10 @@ def needed(code: Code, roots: list[Node]) -> set[Need]:
                 and (home := code.body(node))
                 and not home[0].startswith("adapters/")
             ):
-                found.add((f"blobs/{BLOBS[home[0]]}", OBJECTS[method]))
-                found |= {("blobs", "s3:ListBucket")} if method == "get" else set()
+                found |= {
+                    (f"blobs/{prefix}", action) for action in OBJECTS[method] for prefix in prefixes(home[0], action)
+                }
+                found |= {("blobs", "s3:ListBucket")} if method in LISTS else set()
     return found
 
 
@@ -95,7 +143,8 @@ def asked(code: Code, port: str, method: str) -> set[Need]:
     written = {text for body in bodies for text in texts(body)}
     assert used, (port, method)
     if port in TABLES:
-        return _items(TABLES[port], used, written)
+        behind = {("DataTable", "dynamodb:Query")} if (port, method) == ("Collections", "page") else set()
+        return _items(TABLES[port], used, written) | behind  # a page is behind what the index skips
     if port in CALLED:
         assert used == {"invoke"}
         return {(name, "lambda:InvokeFunction") for name in CALLED[port]}
@@ -147,7 +196,7 @@ def _resource(written: dict[str, Any]) -> str:
     text = written["Fn::Sub"]
     if index := re.fullmatch(r"\$\{(\w+)\.Arn\}/index/(\w+)", text):
         return f"{index[1]}/{index[2]}"
-    if blobs := re.fullmatch(r"\$\{BlobsBucket\.Arn\}/(\w+)/\*", text):
+    if blobs := re.fullmatch(r"\$\{BlobsBucket\.Arn\}/([\w-]+)/\*", text):
         return f"blobs/{blobs[1]}"
     function = re.fullmatch(r"arn:.*:lambda:.*:function:\$\{AWS::StackName\}-(\w+)", text)
     if function:  # what a function grants itself names it, since it must not depend on itself

@@ -51,7 +51,8 @@ def statements(resources: Resources) -> list[tuple[str, dict[str, Any]]]:
     """Every policy statement of the template with whose it is."""
     found = []
     for name, item in resources.items():
-        for policy in item["Properties"].get("Policies", []):
+        alone = [item["Properties"]] if item["Type"] == "AWS::IAM::Policy" else []
+        for policy in item["Properties"].get("Policies", alone):
             document = policy.get("PolicyDocument", policy)
             found += [(name, statement) for statement in document["Statement"]]
     return found
@@ -98,16 +99,56 @@ def test_the_runner_may_do_nothing(resources: Resources, functions: dict[str, Pr
     assert statement["Resource"] == {"Fn::GetAtt": ["RunnerLogs", "Arn"]}
 
 
-def test_the_sql_function_sees_datasets_only(resources: Resources) -> None:
-    """Its every permission ends at datasets/ in the bucket."""
+def test_the_sql_function_sees_rows_only(resources: Resources) -> None:
+    """Its every permission ends at the datasets and the rows on their way in the bucket, and at leashes, which it looks for."""
     allowed = [statement for name, statement in statements(resources) if name == "SqlFunction"]
+    objects = {
+        statement["Resource"]["Fn::Sub"]: sorted(actions(statement))
+        for statement in allowed
+        if actions(statement) != ["s3:ListBucket"]
+    }
+    [listing] = [statement for statement in allowed if actions(statement) == ["s3:ListBucket"]]
 
-    assert {action.split(":")[0] for statement in allowed for action in actions(statement)} == {"s3"}
-    for statement in allowed:
-        if actions(statement) == ["s3:ListBucket"]:
-            assert statement["Condition"] == {"StringLike": {"s3:prefix": "datasets/*"}}
-        else:
-            assert statement["Resource"] == {"Fn::Sub": "${BlobsBucket.Arn}/datasets/*"}
+    assert objects == {
+        "${BlobsBucket.Arn}/datasets/*": ["s3:GetObject", "s3:PutObject"],
+        "${BlobsBucket.Arn}/rows/*": ["s3:GetObject", "s3:PutObject"],
+        "${BlobsBucket.Arn}/leashes/*": ["s3:GetObject"],
+    }
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["datasets/*", "leashes/*", "rows/*"]}}
+
+
+def test_spark_programs_reach_their_programs_datasets_and_logs_only(resources: Resources) -> None:
+    """People's own code again: every permission of their role ends at three prefixes of the bucket, and programs are not written."""
+    allowed = [statement for name, statement in statements(resources) if name == "SparkJobRole"]
+    reach = {prefix: "${BlobsBucket.Arn}/" + f"{prefix}/*" for prefix in ("programs", "datasets", "spark-logs")}
+    by_place = {json.dumps(one["Resource"]): actions(one) for one in allowed}
+
+    assert by_place.pop(json.dumps({"Fn::GetAtt": ["BlobsBucket", "Arn"]})) == ["s3:ListBucket"]
+    assert by_place.keys() == {json.dumps({"Fn::Sub": place}) for place in reach.values()}
+    assert by_place[json.dumps({"Fn::Sub": reach["programs"]})] == ["s3:GetObject"]
+    assert all(action.startswith("s3:") for found in by_place.values() for action in found)
+    [lists] = [one for one in allowed if actions(one) == ["s3:ListBucket"]]
+    assert lists["Condition"] == {"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in reach]}}
+
+
+def test_the_park_machine_may_run_hear_of_and_cancel_jobs_of_its_application(resources: Resources) -> None:
+    """What the service's guide asks for a job that is waited for; without CancelJobRun a stopped run would go on costing."""
+    allowed = {action for name, one in statements(resources) if name == "ParkSparkPolicy" for action in actions(one)}
+
+    assert allowed == {
+        "emr-serverless:StartJobRun", "emr-serverless:GetJobRun", "emr-serverless:CancelJobRun", "iam:PassRole",
+        "events:PutTargets", "events:PutRule", "events:DescribeRule",
+    }  # fmt: skip
+
+
+def test_a_deployment_without_spark_has_nothing_of_it(resources: Resources, template: dict[str, Any]) -> None:
+    """Its parts hang on one condition, and keep no workers warm: they cost nothing while no job runs."""
+    spark = {name for name, item in resources.items() if item.get("Condition") == "HasSpark"}
+
+    assert spark == {"SparkApplication", "SparkJobRole", "ParkSparkPolicy"}
+    assert template["Parameters"]["Spark"]["Default"] == "enabled"
+    assert "InitialCapacity" not in resources["SparkApplication"]["Properties"]
+    assert resources["SparkApplication"]["Properties"]["AutoStopConfiguration"]["Enabled"] is True
 
 
 def test_functions_have_every_variable_that_the_code_reads(root: Path, functions: dict[str, Properties]) -> None:
@@ -125,10 +166,13 @@ def test_functions_have_every_variable_that_the_code_reads(root: Path, functions
         assert function["Layers"] == [{"Ref": "CoreLayer"}, {"Ref": "DepsLayer"}], name
 
 
-def test_every_setting_is_a_variable(functions: dict[str, Properties], monkeypatch: Any) -> None:
+def test_every_setting_is_a_variable(
+    functions: dict[str, Properties], template: dict[str, Any], monkeypatch: Any
+) -> None:
     """With the template's variables set, no setting but the local cloud's is left empty."""
+    defaults = {name: str(item.get("Default", "")) for name, item in template["Parameters"].items()}
     for name, value in variables(functions["WorkFunction"]).items():
-        monkeypatch.setenv(name, json.dumps(value))
+        monkeypatch.setenv(name, defaults.get(value.get("Ref", "")) or json.dumps(value))
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     settings = Settings()
 
@@ -176,7 +220,10 @@ def test_every_route_ends_in_a_function_that_may_be_called(resources: Resources)
                if permission["Principal"] == "apigateway.amazonaws.com"}  # fmt: skip
     routes = of_type(resources, "AWS::ApiGatewayV2::Route")
 
-    assert {route["RouteKey"] for route in routes.values()} >= {"ANY /api/v1/{proxy+}", "GET /health"}
+    assert {route["RouteKey"] for route in routes.values()} >= {
+        "ANY /api/v1/{proxy+}", "ANY /v1/{proxy+}", "ANY /health", "ANY /api/health", "ANY /webrobot/{proxy+}",
+        "ANY /api/webrobot/{proxy+}", "ANY /api/strapi-tables/{proxy+}", "ANY /api/api/strapi-tables/{proxy+}",
+    }  # fmt: skip
     for route in routes.values():
         integration = integrations[re.fullmatch(r"integrations/\$\{(\w+)\}", route["Target"]["Fn::Sub"])[1]]  # type: ignore[index]  # a miss is the failure
         assert integration["PayloadFormatVersion"] == "2.0"

@@ -53,6 +53,7 @@ class Deployer:
         if self.current is not None and not self._stack_restored:
             control_plane.restore_stack(self.current)
         self._stack_restored = True
+        _teach()
         self._upload(local.files, local.body)
         stack = self._apply(local)
         outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
@@ -167,3 +168,9 @@ def _sentence(what: str, reason: str) -> str:
 def _load_modules() -> None:
     for name in _HEAVY_MODULES:
         importlib.import_module(name)
+
+
+def _teach() -> None:
+    """Let the emulator's CloudFormation know the one type of the template that it lacks."""
+    # Imported here, like the repairs in emulator.py.
+    importlib.import_module("quintet_cli.cloud.repairs.emr_serverless").register_type()

@@ -91,7 +91,10 @@ class Emulator:
             runtime.invalidate_worker(function, account=ACCOUNT, region=REGION)
 
     def stop_workers(self) -> None:
-        """End every Lambda worker process and remove its folder."""
+        """End every Spark job, and every Lambda worker process and remove its folder."""
+        spark = sys.modules.get("quintet_cli.cloud.repairs.emr_serverless")
+        if spark is not None:
+            spark.close()
         runtime = sys.modules.get("ministack.core.lambda_runtime")
         if runtime is not None:
             runtime.reset()
@@ -140,6 +143,7 @@ class Emulator:
             "MINISTACK_REGION": REGION,
             "QUINTET_WORKER_DIR": str(self._home.temporary / "workers"),
             "QUINTET_WORKERS": str(self._settings.workers),
+            "QUINTET_SPARK_JOBS": str(self._settings.spark_jobs),
             # The emulator checks no signature; a caller's real credentials must not reach functions or the emulator.
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",

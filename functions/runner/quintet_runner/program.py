@@ -10,7 +10,7 @@ import sys
 import types
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
@@ -35,6 +35,7 @@ def main(request_fd: int, report_fd: int) -> None:
     """Runs what the request says and reports one letter (R result, E error) and JSON."""
     with open(request_fd, "rb") as source:
         request = json.load(source)
+    over = _beside("rows_main.py") if request["kind"] == "rows" else None
     try:
         _confine(request)
     except OSError as error:
@@ -42,7 +43,16 @@ def main(request_fd: int, report_fd: int) -> None:
         os._exit(1)
     if request["kind"] == "shell":
         _become_shell(request, report_fd)
-    _run_python(request, report_fd)
+    _run_python(request, report_fd, over["Task"](request, _Unfit, _odd) if over else None)
+
+
+def _beside(name: str) -> dict[str, Any]:
+    """The names of a module beside this one; not imported, so that the code finds nothing of ours to import."""
+    found: dict[str, Any] = {"__name__": "rows_main"}
+    path = __file__.replace("program.py", name)
+    with open(path, "rb") as source:  # noqa: PTH123 - pathlib is not imported here
+        exec(compile(source.read(), path, "exec"), found)  # noqa: S102  # a part of this program
+    return found
 
 
 # --- limits ------------------------------------------------------------------------------------------------------------------
@@ -125,12 +135,26 @@ def _become_shell(request: dict[str, Any], report_fd: int) -> NoReturn:
 # --- python ------------------------------------------------------------------------------------------------------------------
 
 
-def _run_python(request: dict[str, Any], report_fd: int) -> None:
+class Over(Protocol):
+    """A call of main over rows: see rows_main.Task."""
+
+    def run(self, main: Any) -> dict[str, Any]:
+        """Calls it; what is told of it then."""
+        ...
+
+    def told(self) -> dict[str, Any]:
+        """What is told of it now."""
+        ...
+
+
+def _run_python(request: dict[str, Any], report_fd: int, task: Over | None) -> None:
     os.set_inheritable(report_fd, False)
     pid = os.getpid()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # they are text files here
-    letter, report = _call_main(request)
+    letter, report = _call_main(request, task)
+    if task is not None and letter == b"E":
+        report = {**report, "told": task.told()}
     # A copy that the code forked off must not report for the whole.
     if os.getpid() == pid:
         for stream in (sys.stdout, sys.stderr):
@@ -140,14 +164,13 @@ def _run_python(request: dict[str, Any], report_fd: int) -> None:
     os._exit(0)
 
 
-def _call_main(request: dict[str, Any]) -> tuple[bytes, Any]:
+def _call_main(request: dict[str, Any], task: Over | None) -> tuple[bytes, Any]:
     returned: list[Any] = []
     try:
-        value = _user_main(request["code"])(request["input"])
-        returned.append(value)
-        written = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        main = _user_main(request["code"])
+        return b"R", _result(main(request["input"]), returned) if task is None else task.run(main)
     except _Unfit as unfit:
-        return b"E", {"type": "NoMain", "message": str(unfit)}
+        return b"E", {"type": unfit.type, "message": str(unfit)}
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         return b"E", {"type": "SystemExit", "message": f"the code called exit ({left.code})", "exitCode": code}
@@ -155,16 +178,23 @@ def _call_main(request: dict[str, Any]) -> tuple[bytes, Any]:
         return b"E", {"type": "OutOfMemory", "message": f"the code needs more than {request['memoryMb']} MB"}
     except BaseException as error:  # noqa: BLE001  # whatever the author's code raises is the answer
         return _described(error, request["code"], returned)
+
+
+def _result(value: Any, returned: list[Any]) -> str:
+    """What main returned, as JSON; a fault of the encoder finds it in `returned`."""
+    returned.append(value)
+    written = json.dumps(value, allow_nan=False, separators=(",", ":"))
     if len(written) > _MAX_RESULT:
-        return b"E", {
-            "type": "ResultTooLarge",
-            "message": f"the result is {len(written)} bytes; at most {_MAX_RESULT} are allowed",
-        }
-    return b"R", written
+        raise _Unfit("ResultTooLarge", f"the result is {len(written)} bytes; at most {_MAX_RESULT} are allowed")
+    return written
 
 
 class _Unfit(Exception):
-    pass
+    """What is wrong with the code or its rows, beside what it raises itself."""
+
+    def __init__(self, type_: str, message: str) -> None:
+        super().__init__(message)
+        self.type = type_
 
 
 def _user_main(code: str) -> Any:
@@ -176,7 +206,7 @@ def _user_main(code: str) -> Any:
     exec(compile(code, _NAME, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # this is what the runner is for
     found = module.__dict__.get("main")
     if not callable(found):
-        raise _Unfit("the code defines no function main(input)")
+        raise _Unfit("NoMain", "the code defines no function main(input)")
     return found
 
 
@@ -188,7 +218,8 @@ def _described(error: BaseException, code: str, returned: list[Any]) -> tuple[by
     import traceback  # noqa: PLC0415 - costs 9 ms, which only failures pay
 
     lines = code.splitlines()
-    steps = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    ours = (__file__, __file__.replace("program.py", "rows_main.py"))
+    steps = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in ours]
     shown = []
     for frame in steps[-20:]:
         shown.append(f'  File "{frame.filename}", line {frame.lineno}, in {frame.name}')

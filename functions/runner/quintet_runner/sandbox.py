@@ -4,7 +4,6 @@ import json
 import math
 import os
 import resource
-import selectors
 import shutil
 import signal
 import subprocess
@@ -12,40 +11,52 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from quintet_runner.leash import Leash
 from quintet_runner.processes import children, end_strays, harden, kill_session
 from quintet_runner.streams import Stream
-from quintet_runner.verdict import End, python_answer, shell_answer
+from quintet_runner.verdict import STOPPED, End, python_answer, shell_answer
+from quintet_runner.watch import Watch
 
 PROGRAM = Path(__file__).with_name("program.py")
 INTERRUPT_SECONDS = 2.0
-"""What a script has after SIGINT to clean up."""
+"""What the code has after SIGINT to clean up."""
 SHELL_MEMORY_MB = 1024
 PYTHON_MEMORY_MB = 256
 DEFAULT_TIMEOUT = 60.0
-_READ = 64 * 1024
 
 
 def run(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Runs a python or shell step: {kind, code | script, input, env, memoryMb, timeout (seconds)}.
+    """Runs a python or shell step, or a task's code over rows: {kind: python | shell | rows, code | script, input, env, memoryMb, timeout
+    (seconds), leash (a link that finds something once the code must end)}; for what rows need see transfers.py.
 
     Answers {ok, result | exitCode | error {type, message, traceback?}, stdout, stderr, usage {wallSeconds, cpuSeconds, maxRssMb}}.
     """
     harden()
     folder = Path(tempfile.mkdtemp(prefix="step-"))
     try:
-        return _Attempt(event, folder).run()
+        with Leash(event.get("leash")) as leash:
+            if event["kind"] != "rows":
+                return Attempt(event, folder, leash).run()
+            from quintet_runner.transfers import run_rows  # noqa: PLC0415 - only rows pay for it
+
+            return run_rows(event, folder, leash)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Attempt:
-    def __init__(self, event: Mapping[str, Any], folder: Path) -> None:
+class Attempt:
+    """One process. `files` are open in it, under the numbers that they have here, and named in its request."""
+
+    def __init__(
+        self, event: Mapping[str, Any], folder: Path, leash: Leash, files: Mapping[str, IO[bytes]] | None = None
+    ) -> None:
         self.event = event
         self.folder = folder
+        self.leash = leash
+        self.files = {name: file.fileno() for name, file in (files or {}).items()}
         self.shell = event["kind"] == "shell"
         self.timeout = float(event.get("timeout") or DEFAULT_TIMEOUT)
         self.memory_mb = int(event.get("memoryMb") or (SHELL_MEMORY_MB if self.shell else PYTHON_MEMORY_MB))
@@ -53,6 +64,7 @@ class _Attempt:
         self.stopped: str | None = None
 
     def run(self) -> dict[str, Any]:
+        """Runs it to its end, which is that of everything it started."""
         known = children()
         began = time.monotonic()
         with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as report:
@@ -88,6 +100,7 @@ class _Attempt:
             "parent": os.getpid(),
             "memoryMb": self.memory_mb,
             "cpuSeconds": math.ceil(self.timeout * (os.cpu_count() or 1)) + 1,
+            "files": self.files,
         }
         if not self.shell:
             return {**request, "code": self.event["code"], "input": self.event.get("input")}
@@ -104,7 +117,7 @@ class _Attempt:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=fds,
+            pass_fds=(*fds, *self.files.values()),
             env=_clean(self.folder / "work"),
             cwd=self.folder / "work",
             start_new_session=True,
@@ -112,15 +125,17 @@ class _Attempt:
 
     def _follow(self, process: subprocess.Popen[bytes]) -> tuple[int, resource.struct_rusage]:
         """Reads what is printed until the process ends or must be ended; its status and usage."""
-        with _Watch(process, self.streams) as watch:
+        with Watch(process, self.streams, self.leash) as watch:
             deadline = time.monotonic() + self.timeout
             while not watch.ended and not self.stopped:
                 watch.turn(deadline - time.monotonic())
                 if any(stream.flooded for stream in self.streams):
                     self.stopped = "OutputLimit"
+                elif watch.pulled and not watch.ended:
+                    self.stopped = STOPPED
                 elif time.monotonic() >= deadline and not watch.ended:
                     self.stopped = "Timeout"
-            if self.stopped == "Timeout" and self.shell:
+            if self.stopped == STOPPED or (self.stopped == "Timeout" and self.shell):
                 kill_session(process.pid, signal.SIGINT)
                 grace = time.monotonic() + INTERRUPT_SECONDS
                 while not watch.ended and time.monotonic() < grace:
@@ -130,54 +145,6 @@ class _Attempt:
             process.returncode = os.waitstatus_to_exitcode(status)
             watch.drain()
         return status, usage
-
-
-class _Watch:
-    """The pipes of a process and its end, in one selector."""
-
-    def __init__(self, process: subprocess.Popen[bytes], streams: tuple[Stream, Stream]) -> None:
-        self.ended = False
-        self._selector = selectors.DefaultSelector()
-        self._pidfd = os.pidfd_open(process.pid)
-        self._selector.register(self._pidfd, selectors.EVENT_READ)
-        self._pipes: list[IO[bytes]] = []
-        for pipe, stream in zip((process.stdout, process.stderr), streams, strict=True):
-            if pipe is not None:
-                os.set_blocking(pipe.fileno(), False)
-                self._selector.register(pipe, selectors.EVENT_READ, stream)
-                self._pipes.append(pipe)
-
-    def __enter__(self) -> "_Watch":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._selector.close()
-        os.close(self._pidfd)
-        for pipe in self._pipes:
-            pipe.close()
-
-    def turn(self, seconds: float) -> None:
-        """Waits for something to happen and takes it in."""
-        for key, _ in self._selector.select(max(seconds, 0)):
-            if key.data is None:
-                self.ended = True
-            else:
-                self._read(key.fileobj, key.data)
-
-    def drain(self) -> None:
-        """Takes what is still in the pipes, without waiting for those that something left open."""
-        for key in [key for key in self._selector.get_map().values() if key.data is not None]:
-            while self._read(key.fileobj, key.data) and not key.data.flooded:
-                pass
-
-    def _read(self, pipe: Any, stream: Stream) -> int:
-        part = b""
-        with suppress(BlockingIOError):
-            part = os.read(pipe.fileno(), _READ)
-            if not part:
-                self._selector.unregister(pipe)
-        stream.add(part)
-        return len(part)
 
 
 def _clean(work: Path) -> dict[str, str]:

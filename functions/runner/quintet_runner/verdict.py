@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_RESULT = 5 * 1024 * 1024
+STOPPED = "Stopped"
+"""What an attempt comes to whose leash was pulled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,11 @@ def python_answer(end: End, written: bytes) -> dict[str, Any]:
     if not written:
         return _unreported(end)
     if len(written) > MAX_RESULT + 1:
-        return _error("ResultTooLarge", f"the result is larger than {MAX_RESULT} bytes")
+        return error("ResultTooLarge", f"the result is larger than {MAX_RESULT} bytes")
     try:
         reported = json.loads(written[1:])
     except (ValueError, RecursionError):
-        return _error("BadResult", "the process reported what is not JSON")
+        return error("BadResult", "the process reported what is not JSON")
     if written[:1] == b"R":
         return {"ok": True, "result": reported}
     return {
@@ -52,26 +54,29 @@ def shell_answer(end: End, written: bytes) -> dict[str, Any]:
 
 def _stopped(end: End) -> dict[str, Any]:
     if end.stopped == "Timeout":
-        return _error("Timeout", f"the code ran for more than {end.timeout:g} s")
-    return _error("OutputLimit", "the code printed more than anyone could read, and was stopped")
+        return error("Timeout", f"the code ran for more than {end.timeout:g} s")
+    if end.stopped == STOPPED:
+        return error(STOPPED, "the code was stopped: nobody waits for it any more")
+    return error("OutputLimit", "the code printed more than anyone could read, and was stopped")
 
 
 def _unreported(end: End) -> dict[str, Any]:
     if not os.WIFSIGNALED(end.status):
         code = os.waitstatus_to_exitcode(end.status)
         return {
-            **_error("ProcessExited", f"the process ended with exit code {code} before main returned", exitCode=code)
+            **error("ProcessExited", f"the process ended with exit code {code} before main returned", exitCode=code)
         }
     number = os.WTERMSIG(end.status)
     name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
     if number == signal.SIGKILL:
-        return _error(
+        return error(
             "Killed", f"the process was killed: most often it used too much memory ({end.memory_mb} MB)", signal=name
         )
     if number == signal.SIGXCPU:
-        return _error("CpuLimit", "the code used more processor time than its timeout allows", signal=name)
-    return _error("Crashed", f"the process crashed: {name}", signal=name)
+        return error("CpuLimit", "the code used more processor time than its timeout allows", signal=name)
+    return error("Crashed", f"the process crashed: {name}", signal=name)
 
 
-def _error(type_: str, message: str, **more: Any) -> dict[str, Any]:
+def error(type_: str, message: str, **more: Any) -> dict[str, Any]:
+    """The answer of a failure."""
     return {"ok": False, "error": {"type": type_, "message": message, **more}}

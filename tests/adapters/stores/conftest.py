@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -60,10 +61,16 @@ class _Template(yaml.SafeLoader):
 _Template.add_multi_constructor("!", lambda _loader, _tag, _node: None)
 
 
+@cache
+def _resources() -> dict[str, Any]:
+    with TEMPLATE.open(encoding="utf-8") as text:
+        resources: dict[str, Any] = yaml.load(text, _Template)["Resources"]
+    return resources
+
+
 def make_table(logical_name: str) -> str:
     """An empty table with the keys and indexes that template.yaml gives it; its name."""
-    with TEMPLATE.open(encoding="utf-8") as text:
-        properties = yaml.load(text, _Template)["Resources"][logical_name]["Properties"]
+    properties = _resources()[logical_name]["Properties"]
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     name = f"{logical_name}-{next(_names)}"
     client("dynamodb").create_table(TableName=name, **{key: properties[key] for key in wanted if key in properties})

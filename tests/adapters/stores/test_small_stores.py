@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from quintet.adapters import s3
+from quintet.adapters.aws import client
 from quintet.domain.errors import Invalid, NotFound, TooLarge
 from quintet.services.ports.secrets import Vault
 from quintet.services.ports.world import Blobs, LogEntry, Logs
@@ -30,6 +32,18 @@ def test_logs_are_read_on_from_any_line(logs: Logs) -> None:
     assert logs.read("r", lines[-1].id, 5) == []
     assert logs.read("nobody", None, 5) == []
     assert logs.read("r", None, 0) == []
+
+
+def test_the_last_lines_are_read_without_those_before(logs: Logs) -> None:
+    """As many as are asked for, of one run only, in order."""
+    lines = [_line(number, "x" * 60_000) for number in range(40)]
+    logs.write("r", lines)
+    logs.write("other", [_line(99)])
+    assert logs.last("r", 3) == lines[37:]
+    assert logs.last("r", 38) == lines[2:]
+    assert logs.last("r", 1000) == lines
+    assert logs.last("r", 0) == []
+    assert logs.last("nobody", 5) == []
 
 
 def test_long_logs_are_read_whole(logs: Logs) -> None:
@@ -89,6 +103,74 @@ def test_a_blob_above_the_bound_is_not_read(blobs: Blobs) -> None:
     assert blobs.get("uploads/a", 4) == b"1234"
     with pytest.raises(TooLarge):
         blobs.get("uploads/a", 3)
+
+
+def test_a_blobs_size_is_known_without_reading_it(blobs: Blobs) -> None:
+    """In bytes; an empty blob has none, and one that is not there is NotFound."""
+    blobs.put("datasets/a", "ü".encode() * 3)
+    blobs.put("datasets/b", b"")
+    assert (blobs.size("datasets/a"), blobs.size("datasets/b")) == (6, 0)
+    for missing in ("datasets", "datasets/", "datasets/c"):
+        with pytest.raises(NotFound):
+            blobs.size(missing)
+
+
+def test_blobs_are_listed_by_prefix_in_order(blobs: Blobs) -> None:
+    """The first so many with their sizes, in the order of their names' bytes; a prefix is any beginning."""
+    names = ["a/", "a/1", "a/10", "a/2", "a/Z", "a/ü", "a/\ue000", "a/\U0001f600", "a0", "b/1"]
+    for place, name in enumerate(reversed(names)):
+        blobs.put(name, b"x" * place)
+    sizes = {name: place for place, name in enumerate(reversed(names))}
+    below = sorted((name for name in names if name.startswith("a/")), key=str.encode)
+    assert blobs.names("a/", 100) == [(name, sizes[name]) for name in below]
+    assert [name for name, _ in blobs.names("a/1", 100)] == ["a/1", "a/10"]
+    assert [name for name, _ in blobs.names("", 3)] == sorted(names, key=str.encode)[:3]
+    assert blobs.names("a/", 2) == [(name, sizes[name]) for name in below[:2]]
+    assert (blobs.names("a/", 0), blobs.names("c", 5)) == ([], [])
+
+
+def test_more_blobs_than_a_page_are_listed(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing goes on until it has as many as were asked for."""
+    monkeypatch.setattr(s3, "PAGE", 3)
+    names = [f"many/{number:02d}" for number in range(10)]
+    for name in names:
+        blobs.put(name, b"")
+    for most in (2, 3, 4, 7, 9, 10, 99):
+        assert [name for name, _ in blobs.names("many/", most)] == names[:most]
+
+
+def test_a_dropped_blob_is_gone(blobs: Blobs) -> None:
+    """Others stay; dropping what is not there does nothing; the name may be written again."""
+    blobs.put("a", b"1")
+    blobs.put("ab", b"2")
+    blobs.drop("a")
+    blobs.drop("a")
+    with pytest.raises(NotFound):
+        blobs.get("a")
+    assert blobs.get("ab") == b"2"
+    assert blobs.names("", 9) == [("ab", 1)]
+    blobs.put("a", b"3")
+    assert blobs.get("a") == b"3"
+
+
+def test_a_short_listing_asks_for_no_more_than_it_shows(aws: Stores) -> None:
+    """To see whether there is any blob below a prefix reads one name, not a thousand."""
+    blobs = aws.blobs()
+    for number in range(5):
+        blobs.put(f"p/{number}", b"")
+    asked: list[int] = []
+    events = client("s3").meta.events
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params["MaxKeys"])
+
+    events.register("provide-client-params.s3.ListObjectsV2", note)
+    try:
+        assert blobs.names("p/", 1) == [("p/0", 0)]
+        assert blobs.names("p/", 0) == []
+    finally:
+        events.unregister("provide-client-params.s3.ListObjectsV2", note)
+    assert asked == [1]
 
 
 def test_an_upload_link_writes_one_blob_by_put(aws: Stores) -> None:

@@ -1,5 +1,7 @@
 """People's own code in steps: bounded, without a way to the engine's own permissions."""
 
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -73,3 +75,32 @@ def test_what_code_prints_is_in_the_stream(client: Client) -> None:
     said = {(data["key"], data["level"], data["message"])
             for _, event, data in client.events(run_id) if event == "log"}  # fmt: skip
     assert said == {("talk", "info", "hello from Ada"), ("talk", "warning", "oh")}
+
+
+BEATS = """
+import socket, time
+
+def main(input):
+    with socket.create_connection(("127.0.0.1", input["input"]["port"])) as heard:
+        while True:
+            heard.sendall(b".")
+            time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("seconds", [50, 90], ids=["in the burst", "carried"])
+def test_canceling_a_run_ends_its_process(client: Client, seconds: int) -> None:
+    """Code that is at work when its run is canceled ends with it: its connection, over which it gives signs of life, closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        port = listener.getsockname()[1]
+        run_id = client.start(_python("beat", BEATS, timeoutSeconds=seconds), body={"input": {"port": port}})
+        heard, _ = listener.accept()
+        with heard:
+            heard.settimeout(30)
+            assert heard.recv(1) == b"."
+            assert client.post(f"/automation-runs/{run_id}/cancel").status_code == 200
+            until = time.monotonic() + 25
+            while heard.recv(4096):
+                assert time.monotonic() < until, "the process goes on"
+    assert client.ended(run_id)["status"] == "cancelled"

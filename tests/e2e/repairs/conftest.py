@@ -103,9 +103,13 @@ class Cloud:
 
     def execute(self, machine: str, payload: Any = None, *, wait: float = 20) -> dict[str, Any]:
         """Start an execution and wait for its end; answers DescribeExecution."""
+        return self.ended(self.start_machine(machine, payload), wait)
+
+    def start_machine(self, machine: str, payload: Any = None) -> str:
+        """Start an execution; answers its ARN."""
         states = self.client("stepfunctions")
-        arn = states.start_execution(stateMachineArn=machine, input=json.dumps(payload or {}))["executionArn"]
-        return self.ended(arn, wait)
+        arn: str = states.start_execution(stateMachineArn=machine, input=json.dumps(payload or {}))["executionArn"]
+        return arn
 
     def ended(self, execution: str, wait: float = 20) -> dict[str, Any]:
         """Wait until the execution is over; answers DescribeExecution."""

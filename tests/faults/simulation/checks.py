@@ -76,11 +76,7 @@ def check_end(plan: Plan, state: RunState) -> None:
     """The end is the one that the root steps' statuses and policies demand."""
     steps = {step.key: state.steps[step.key] for step in plan.steps}
     assert all(step.status.settled for step in steps.values()), {k: v.status for k, v in steps.items()}
-    fatal = [
-        key
-        for key, step in steps.items()
-        if step.status is StepStatus.FAILED and step.define.on_failure is OnFailure.FAIL
-    ]
+    fatal = [key for key, step in steps.items() if step.status is StepStatus.FAILED and step.define.on_failure.fatal]
     if state.status is RunStatus.FAILED:
         assert fatal
     if state.status is RunStatus.COMPLETED:
@@ -95,7 +91,7 @@ def _may_skip(state: RunState, key: str) -> bool:
     needed = [state.steps[other] for other in step.define.depends_on]
     if step.define.when == "false":
         return True
-    if any(n.status is StepStatus.FAILED and n.define.on_failure is OnFailure.SKIP_DEPENDANTS for n in needed):
+    if any(n.status is StepStatus.FAILED and n.define.on_failure is not OnFailure.CONTINUE for n in needed):
         return True
     return any(n.status is StepStatus.SKIPPED for n in needed)
 

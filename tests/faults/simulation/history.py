@@ -1,11 +1,13 @@
 """One history: a world is run through a storm and then a calm, and its promises are checked afterwards."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from simulation import plans
 from simulation.checks import check_counts, check_run
 from simulation.kinds import PlainExpressions, all_kinds
+from simulation.tidiness import check_left, check_nothing_outlives_its_run
 from simulation.world import PortFailed, ProcessDied, World
 
 from quintet.bootstrap import Services
@@ -26,7 +28,10 @@ class History:
         self.kinds = self.world.kinds = all_kinds(self.world)
         self.expressions = PlainExpressions()
         self.honest = self.world.honest(self.kinds, self.expressions)
+        self.world.settle = self._settle
         self.callee: str | None = None
+        self.marked: list[list[str]] = []
+        self.calm_since: datetime | None = None
         self.accepted: set[str] = set()
 
     def process(self) -> Services:
@@ -37,9 +42,12 @@ class History:
         """The storm, the calm, and the checks."""
         for _ in range(self.world.random.randint(1, 5)):
             self._ask_for_a_job()
+        for _ in range(self.world.random.randint(1, 3)):
+            self.world.later(self.world.random.uniform(100, STORM_SECONDS), self._mark_zombies)
         self._every(60, lambda: self.process().sweep(), STORM_SECONDS + CALM_SECONDS)
         self._pass(STORM_SECONDS)
         self.world.calm = True
+        self.calm_since = self.world.clock.now()
         self._every(120, self._answer_everything, CALM_SECONDS)
         self._pass(CALM_SECONDS)
         self.check()
@@ -56,6 +64,8 @@ class History:
         due = {lapse.run_id for lapse in self.honest.runs.due(self.world.clock.now() + timedelta(days=400), 10_000)}
         for run in self.world.witness.live():
             assert run.id in due, f"{run.id} is {run.status} and nobody will look at it"
+        if self.calm_since is not None:
+            check_nothing_outlives_its_run(self)
 
     def _every(self, seconds: float, act: Callable[[], object], until: float) -> None:
         def again(left: float) -> None:
@@ -65,6 +75,9 @@ class History:
 
         again_first = until
         self.world.later(seconds, lambda: again(again_first))
+
+    def _settle(self, run_id: str, path: str, token: int, ended: Mapping[str, Any]) -> None:
+        self.process().settle_parked(run_id, path, token, ended)
 
     # --- people ----------------------------------------------------------------------------------------------------------------
 
@@ -91,6 +104,11 @@ class History:
             self.world.later(chance.uniform(0, 300), lambda: self._cancel(run_id))
         for _ in range(chance.randint(0, 4)):
             self.world.later(chance.uniform(0, 500), lambda: self._answer(run_id))
+
+    def _mark_zombies(self) -> None:
+        """Somebody has no patience; whoever dies over it has no answer."""
+        older = timedelta(seconds=self.world.random.choice((60, 200, 400)))
+        self.marked.append([run.id for run in self.process().zombies.mark(PROJECT, older)])
 
     def _answer_everything(self) -> None:
         """In the calm people get round to what they were asked."""
@@ -135,3 +153,4 @@ class History:
         for run_id in sorted(known - self.excused()):
             check_run(self.honest, run_id)
         check_counts(self.honest, PROJECT)
+        check_left(self)

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from simulation.faults import PortFailed
+from simulation.leavings import SimParking
 from simulation.world import World
 
 from quintet.domain.errors import Problem, QuintetError
 from quintet.domain.outcome import Completed, Failed, Opens, Outcome, StepError, Waits
+from quintet.domain.state import PARKED
 from quintet.services.ports.steps import StepCall
 
 
@@ -28,12 +30,25 @@ class SimKind:
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def leaves(self, step: Any) -> str | None:
+        """Nothing."""
+        return None
+
+    def conclude(self, call: StepCall, ended: Mapping[str, Any]) -> Outcome:
+        """Never called: only one kind parks work."""
+        raise AssertionError
+
     def problems(self, step: Any) -> list[Problem]:
         """None: the simulation writes only good configs."""
         return []
 
     def chance(self, call: StepCall) -> float:
         """A number in [0, 1) that is the same whenever this attempt is enacted."""
+        return self.chance_of(call)
+
+    @staticmethod
+    def chance_of(call: StepCall) -> float:
+        """The same for whoever is no kind."""
         return zlib.crc32(f"{call.run.id}{call.step.path}{call.attempt}".encode()) / 2**32
 
 
@@ -48,6 +63,56 @@ class Work(SimKind):
         if chance < call.config.get("failing", 0.2):
             return Failed(StepError("Unlucky", "by chance", retryable=chance < 0.15))
         return Completed({"attempt": call.attempt})
+
+
+class Program(SimKind):
+    """A program that works for some seconds, and then comes to what its chance has; now and then longer than it may."""
+
+    name = "program"
+
+    def leaves(self, step: Any) -> str | None:
+        """A process."""
+        return "code"
+
+    def enact(self, call: StepCall) -> Outcome:
+        """Runs it; the runner itself ends one that takes too long, unless it hangs."""
+        seconds = call.config["seconds"]
+        late = seconds > call.timeout and not call.config["hangs"]
+        self.world.leavings.run(call.run.id, call.token, min(seconds, call.timeout) if late else seconds)
+        if late:
+            return Failed(StepError("Timeout", "the runner ended it"))
+        if self.chance(call) < call.config["breaks"]:
+            raise PortFailed("its answer")
+        return came_to(call, {"fails": call.config["fails"], "token": call.token})
+
+
+class ParkedJob(SimKind):
+    """A job on a service of its own."""
+
+    name = "job"
+    attempt_seconds = 30.0
+
+    def leaves(self, step: Any) -> str | None:
+        """Parked work."""
+        return PARKED
+
+    def enact(self, call: StepCall) -> Outcome:
+        """Hands it over."""
+        SimParking(self.world).start(call.run.id, call.step.path, call.token, call.config)
+        seconds = call.config["deadline"]
+        return Waits(PARKED, deadline=None if seconds is None else call.now + timedelta(seconds=seconds))
+
+    def conclude(self, call: StepCall, ended: Mapping[str, Any]) -> Outcome:
+        """As its chance has it."""
+        return came_to(call, ended)
+
+
+def came_to(call: StepCall, ended: Mapping[str, Any]) -> Outcome:
+    """An outcome that names the attempt whose work it is of, and notes it."""
+    notes = {"worked": ended["token"]}
+    if SimKind.chance_of(call) < ended["fails"]:
+        return Failed(StepError("Unlucky", "by chance"), notes=notes)
+    return Completed({"token": ended["token"]}, notes=notes)
 
 
 class Set(SimKind):
@@ -175,4 +240,4 @@ class PlainExpressions:
 
 def all_kinds(world: World) -> dict[str, Any]:
     """The registry."""
-    return {kind.name: kind(world) for kind in (Work, Set, Pause, Ask, Each, Times, Call)}
+    return {kind.name: kind(world) for kind in (Work, Program, ParkedJob, Set, Pause, Ask, Each, Times, Call)}

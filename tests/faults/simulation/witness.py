@@ -27,7 +27,8 @@ LIFE: dict[S | None, set[S]] = {
     # An endpoint that reports by itself and falls silent has crashed.
     S.WAITING: {S.EXECUTING, S.QUEUED, S.COMPLETED, S.FAILED, S.CANCELED, S.TIMED_OUT, S.PAUSED, S.CRASHED},
     # Paused before its start, a run stands in its queue again; after it, it goes on.
-    S.PAUSED: {S.QUEUED, S.EXECUTING, S.CANCELED},
+    # One that was paused at work may be given up.
+    S.PAUSED: {S.QUEUED, S.EXECUTING, S.CANCELED, S.CRASHED},
 }
 """Which status may follow which ("Run life" of the Jobs contract, and what runs of several steps do besides)."""
 

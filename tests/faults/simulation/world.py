@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from simulation.faults import PortFailed, ProcessDied
+from simulation.leavings import Leavings, SimParking
 from simulation.machines import (
     MAX_NESTING,
     SimBursts,
@@ -43,6 +44,7 @@ from quintet.bootstrap import Services
 from quintet.services.ports.http import HttpClient
 from quintet.services.tokens import RunTokens
 from quintet.services.webhooks import CompletionWebhooks
+from quintet.settings import Settings
 
 __all__ = ["Faulty", "PortFailed", "ProcessDied", "World"]
 
@@ -50,6 +52,12 @@ READS = frozenset({"load", "get", "tail", "due", "page", "count", "counts", "bro
 EDGE_READS = frozenset({"revision", "of", "dependants", "last", "join", "waiting"})
 EDGE_WRITES = frozenset({"keep_last", "note", "fired", "wait", "forget"})
 """What says the same when it is said twice."""
+LIMITS = Settings(zombie_hours=2.0)
+
+
+def no_settling(*_: Any) -> None:
+    """There is no process yet that hears of parked work."""
+    raise AssertionError
 
 
 class World:
@@ -80,6 +88,8 @@ class World:
         self.calm = False
         self.trace: list[str] = []
         self.mapping: dict[tuple[str, int], int] = {}
+        self.leavings = Leavings(self)
+        self.settle: Callable[..., None] = no_settling
 
     # --- time and actors -------------------------------------------------------------------------------------------------------
 
@@ -124,7 +134,7 @@ class World:
         if kind == "fail before":
             raise PortFailed(name)
         if kind == "slow":
-            self._stall(self.random.choice((1.0, 20.0, 70.0)))
+            self.stall(self.random.choice((1.0, 20.0, 70.0)))
             return effect()
         found = effect()
         if kind == "die after":
@@ -133,7 +143,7 @@ class World:
             raise PortFailed(name)
         return effect() if kind == "twice" and repeatable else found
 
-    def _stall(self, seconds: float) -> None:
+    def stall(self, seconds: float) -> None:
         """Time passes while the call is under way; others act in it."""
         until = self.clock.now() + timedelta(seconds=seconds)
         while self.nesting < MAX_NESTING and self.run_next(until=until):
@@ -166,6 +176,8 @@ class World:
             timers=SimTimers(self, kinds, expressions),
             carriers=SimCarriers(self, kinds, expressions),
             fanouts=SimFanouts(self, kinds, expressions),
+            parking=SimParking(self),
+            settings=LIMITS,
             delivery_queue=SimDeliveries(self, kinds, expressions),
             pool=lambda: SimPool(self),
         )
@@ -174,7 +186,13 @@ class World:
     def honest(self, kinds: Any, expressions: Any) -> Services:
         """A process without faults, for the checks."""
         made = Services(
-            clock=self.clock, ids=self.ids, kinds=kinds, expressions=expressions, **self.stores, **silent(self)
+            clock=self.clock,
+            ids=self.ids,
+            kinds=kinds,
+            expressions=expressions,
+            settings=LIMITS,
+            **self.stores,
+            **silent(self),
         )
         return self._telling(made)
 

@@ -80,8 +80,8 @@ def test_the_core_gets_its_own_names() -> None:
     ("faulty", "place", "said"),
     [
         (step("a", kind="magic"), ("kind",), "'http_request', 'python'"),
-        (step("a", kind="spark", config={"program": "p"}), ("kind",), "not part of this installation"),
-        (step("a", kind="spark"), ("kind",), "'http_request', 'python'"),
+        (step("a", kind="magic"), ("kind",), "'spark'"),
+        (step("a", kind="spark", config={"program": "p", "jars": []}), ("config", "jars"), "Extra"),
         (step("a", retry={"strategy": "fixed", "delaysSeconds": [1]}), ("retry", "delaysSeconds"), "custom"),
         (
             step("a", retry={"strategy": "custom", "delaysSeconds": [1], "initialDelaySeconds": 2}),

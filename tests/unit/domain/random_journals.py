@@ -11,7 +11,7 @@ from quintet.domain.definition import OnFailure, Plan, RetryPolicy, StepDef, Str
 from quintet.domain.events import Event, EventType, to_millis
 from quintet.domain.outcome import StepError
 from quintet.domain.rules import Draft
-from quintet.domain.state import Claim, RunState
+from quintet.domain.state import PARKED, Claim, RunState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 UNLUCKY = StepError("Unlucky", "by chance", details={"n": 1})
@@ -92,6 +92,8 @@ class Hand:
             return
         moves = [("start", path) for path in [*self.state.ready, *rules.due_retries(self.state, self.draft.now)]]
         moves += [("end", path) for path in self.state.running]
+        moves += [("park", path) for path in self.state.running if self.state.steps[path].leaves == PARKED]
+        moves += [("end", path) for path in self.state.waiting if self.state.steps[path].parked]
         moves += [("turn", path) for path in self.state.turns]
         moves += [("answer", p) for p in self.state.waiting if self.state.steps[p].wait.get("for") == "input"]
         what = self.draw(st.integers(0, 40))
@@ -99,6 +101,10 @@ class Hand:
             self._claim(turn + 2)
         elif what == 1:
             rules.cancel_run(self.draft, "ada", None)
+        elif what == 2:
+            self.draft.add(EventType.RUN_CLEARED, until=self.draw(st.integers(0, self.state.number)))
+        elif what == 3 and self.state.running:
+            self._settle_by_hand(self.draw(st.sampled_from(list(self.state.running))))
         elif moves:
             move, path = self.draw(st.sampled_from(moves))
             getattr(self, f"_{move}")(path)
@@ -118,7 +124,20 @@ class Hand:
         else:
             carried = self.draw(st.none() | st.just(True))
             deadline = to_millis(self.draft.now) + 20_000
-            self.draft.add(EventType.STEP_STARTED, path, attempt=number, carried=carried, deadline=deadline)
+            leaves = self.draw(st.sampled_from((None, "code", PARKED)))
+            data = {"attempt": number, "carried": carried, "leaves": leaves, "deadline": deadline}
+            self.draft.add(EventType.STEP_STARTED, path, **data)
+
+    def _park(self, path: str) -> None:
+        deadline = self.draw(st.none() | st.just(to_millis(self.draft.now) + 30_000))
+        self.draft.add(EventType.STEP_WAITING, path, deadline=deadline, **{"for": PARKED})
+
+    def _settle_by_hand(self, path: str) -> None:
+        rules.cancel_inside(self.draft, self.state.steps[path])
+        if self.draw(st.booleans()):
+            self.draft.add(EventType.STEP_SKIPPED, path, reason="by_hand", by="ada")
+        else:
+            self.draft.add(EventType.STEP_COMPLETED, path, result=1, by="ada")
 
     def _end(self, path: str) -> None:
         trace = self.draw(st.none() | st.just({"total_ms": 1.5}))
@@ -130,7 +149,7 @@ class Hand:
         if self.draw(st.integers(0, 3)):
             self.draft.add(EventType.STEP_COMPLETED, path, result=self.draw(json_values), trace=trace)
         else:
-            rules.fail(self.draft, path, UNLUCKY, trace=trace)
+            rules.fail(self.draft, path, UNLUCKY, trace=trace, cut=self.draw(st.booleans()))
 
     _answer = _end
 

@@ -76,6 +76,7 @@ STARTED = event(T.STEP_STARTED, A, attempt=1, deadline=to_millis(START) + 60_000
         ),
         ([event(T.STEP_WAITING, A, 0, **{"for": "time"})], StepStatus.WAITING, "waiting", 1),
         ([STARTED, event(T.STEP_WAITING, A, 0, **{"for": "child"})], StepStatus.WAITING, "waiting", 1),
+        ([STARTED, event(T.STEP_WAITING, A, 0, **{"for": "parked"})], StepStatus.RUNNING, "waiting", 1),
         ([STARTED, event(T.STEP_COMPLETED, A)], StepStatus.COMPLETED, None, 1),
         ([event(T.STEP_COMPLETED, A)], StepStatus.COMPLETED, None, 1),
         ([STARTED, event(T.STEP_FAILED, A, error={})], StepStatus.FAILED, None, 1),
@@ -161,14 +162,50 @@ def test_indexes_say_what_a_look_at_every_step_would(journal: tuple[Plan, list[E
         by = {status: [p for p, s in state.steps.items() if s.status is status] for status in StepStatus}
         ready = {p for p in by[StepStatus.PENDING] if not state.steps[p].unmet}
         assert set(state.ready) == ready
-        assert set(state.running) == {p for p in by[StepStatus.RUNNING] if not state.steps[p].composite}
-        assert set(state.waiting) == set(by[StepStatus.WAITING])
+        at_work = {p for p in by[StepStatus.RUNNING] if not state.steps[p].composite}
+        parked = {p for p in at_work if state.steps[p].parked}
+        assert set(state.running) == at_work - parked
+        assert set(state.waiting) == {*by[StepStatus.WAITING], *parked}
         assert set(state.timed) == {p for p, s in state.steps.items() if s.deadline}
         for frame in state.frames.values():
             assert frame.open == sum(not state.steps[path].status.settled for path in frame.paths)
         for path, step in state.steps.items():
             needed = [state.steps[step.prefix + key] for key in step.define.depends_on]
             assert step.unmet == sum(not other.status.settled for other in needed), path
+
+
+# --- what is left at work elsewhere --------------------------------------------------------------------------------------------
+
+
+def left(events: list[Event]) -> set[str]:
+    """What a look at every event finds left at work, by rules written apart from the fold's."""
+    live: dict[str, str] = {}
+    ended: list[tuple[int, str]] = []
+    for number, one in enumerate(events, 1):
+        path = one.path or ""
+        if one.type is T.STEP_STARTED:
+            live.pop(path, None)
+            if "leaves" in one.data:
+                live[path] = f"{one.data['leaves']} of {number}"
+        by_itself = one.type is T.STEP_COMPLETED and "by" not in one.data
+        if by_itself or (one.type is T.STEP_FAILED and "cut" not in one.data):
+            live.pop(path, None)
+        elif one.type in {T.STEP_COMPLETED, T.STEP_FAILED, T.STEP_SKIPPED, T.STEP_CANCELED} and path in live:
+            ended.append((number, live.pop(path)))
+        elif one.type is T.RUN_CLEARED:
+            ended = [entry for entry in ended if entry[0] > one.data["until"]]
+    return {name for _, name in ended}
+
+
+@FEW
+@given(journals())
+def test_what_is_cut_short_is_left_and_what_ended_by_itself_is_not(journal: tuple[Plan, list[Event]]) -> None:
+    """After every event of any journal: the attempts that were cut short, until they are known to be stopped, and no others."""
+    plan, events = journal
+    state = RunState("r", plan)
+    for number, item in enumerate(events, 1):
+        extend(state, [item])
+        assert set(state.abandoned) == left(events[:number])
 
 
 # --- cost --------------------------------------------------------------------------------------------------------------------

@@ -71,6 +71,15 @@ def test_item_advances_one_item(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer == {"next": "end", "seconds": 0, "slice": 0}
 
 
+def test_settle_hands_on_what_the_work_came_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the park machine heard it, with the attempt it is of."""
+    services = Mock()
+    ended = {"ok": False, "error": "States.TaskFailed", "cause": "{}"}
+    call("settle", services, {"runId": "r", "path": "a/b", "token": 2, "ended": ended}, monkeypatch)
+
+    services.settle_parked.assert_called_once_with("r", "a/b", 2, ended)
+
+
 def test_carry_and_wake_name_what_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One attempt of a step; one run."""
     services = Mock()
@@ -180,7 +189,7 @@ def test_a_fault_is_logged_with_its_run_and_goes_on(
     assert "damaged journal" in logged["exception"]
 
 
-@pytest.mark.parametrize("name", ["work", "item", "carry", "wake", "deliver", "tick", "sweep"])
+@pytest.mark.parametrize("name", ["work", "item", "carry", "settle", "wake", "deliver", "tick", "sweep"])
 def test_a_cold_start_imports_nothing_heavy(name: str) -> None:
     """The SDK, Powertools and pydantic are imported when first needed, not before."""
     program = (

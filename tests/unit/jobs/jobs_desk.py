@@ -10,11 +10,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from quintet.adapters.jsonata import JsonataExpressions
-from quintet.adapters.jsonschema import JsonSchemas
-from quintet.adapters.jwt import Jwt
 from quintet.adapters.memory import (
     ManualClock,
     MemoryBlobs,
+    MemoryCollections,
     MemoryDependencies,
     MemoryGroups,
     MemoryJobs,
@@ -29,16 +28,10 @@ from quintet.adapters.memory import (
 from quintet.adapters.memory.events import MemorySubscriptions
 from quintet.adapters.memory.signing import MemorySigningSecrets
 from quintet.adapters.memory.webhooks import MemoryDeliveries
-from quintet.adapters.signatures import StandardSignatures
 from quintet.bootstrap import Services
 from quintet.dialects.jobs.app import build
-from quintet.services.hooks import JobSecrets
 from quintet.services.ports.http import HttpAnswer, HttpRequest
 from quintet.services.ports.keys import Key
-from quintet.services.tokens import RunTokens
-from quintet.steps.event import EventKind
-from quintet.steps.registry import step_kinds
-from quintet.steps.tools import Tools
 
 ADMIN = "secret-of-admin"
 URL = "https://example.com/work"
@@ -149,54 +142,37 @@ class Desk:
         self.bursts, self.timers = Starts(), Starts()
         projects = MemoryProjects()
         self.keys, self.vault = MemoryKeys(projects), MemoryVault()
-        signing, blobs, jobs = MemorySigningSecrets(), MemoryBlobs(), MemoryJobs()
-        expressions, subscriptions = JsonataExpressions(), MemorySubscriptions()
-        kinds = step_kinds(
-            Tools(
-                expressions=expressions,
-                http=self.endpoints,
-                functions=SimpleNamespace(),
-                blobs=blobs,
-                start_child=self._start_child,
-                vault=self.vault,
-                run_tokens=RunTokens(signing, self.vault, Jwt()),
-                signatures=StandardSignatures(),
-                signing_secrets=JobSecrets(jobs, self.clock),
-                schemas=JsonSchemas(),
-                clock=self.clock,
-            )
-        )
         self.services = Services(
             clock=self.clock,
             ids=SeededIds(1, self.clock),
-            jobs=jobs,
+            jobs=MemoryJobs(),
             group_store=MemoryGroups(),
             runs=MemoryRuns(),
             records=MemoryRecords(),
             keys=self.keys,
             project_store=projects,
             dependency_store=MemoryDependencies(),
-            subscriptions=subscriptions,
+            subscriptions=MemorySubscriptions(),
+            collections=MemoryCollections(),
             logs=MemoryLogs(),
-            blobs=blobs,
+            blobs=MemoryBlobs(),
             vault=self.vault,
-            signing_secrets=signing,
+            signing_secrets=MemorySigningSecrets(),
             deliveries=MemoryDeliveries(),
             delivery_queue=Starts(),
             guard_url=self.guard,
+            http=self.endpoints,
+            functions=SimpleNamespace(),
+            parking=SimpleNamespace(),
             bursts=self.bursts,
             timers=self.timers,
             carriers=SimpleNamespace(start=self._carry),
-            expressions=expressions,
+            expressions=JsonataExpressions(),
             pool=Pool,
-            kinds={**kinds, EventKind.name: EventKind(expressions, subscriptions)},
         )
         self._carried: list[tuple[Any, ...]] = []
         self.api = build(lambda: self.services)
         self.add_key(ADMIN, "admin")
-
-    def _start_child(self, *what: Any) -> str:
-        return self.services.start_child(*what)
 
     def _carry(self, *what: Any) -> None:
         self._carried.append(what)

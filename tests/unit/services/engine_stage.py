@@ -11,7 +11,19 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from stage_world import Endpoint, FanOut, Port, ProcessDied, Runner, Spinning, VirtualPool, WatchedClock
+from stage_kinds import JobKind, ProgramKind
+from stage_world import (
+    Endpoint,
+    FanOut,
+    Port,
+    ProcessDied,
+    Programs,
+    Runner,
+    Service,
+    Spinning,
+    VirtualPool,
+    WatchedClock,
+)
 
 from quintet.adapters.jsonata import JsonataExpressions
 from quintet.adapters.jsonschema import JsonSchemas
@@ -39,7 +51,7 @@ from quintet.steps.tools import Tools
 PROJECT = "project"
 MAX_NESTING = 3
 
-__all__ = ["PROJECT", "ProcessDied", "Spinning", "Stage", "ask", "call", "rest", "step", "url"]
+__all__ = ["PROJECT", "ProcessDied", "Spinning", "Stage", "ask", "call", "parked", "program", "rest", "step", "url"]
 
 
 class Stage:
@@ -52,6 +64,9 @@ class Stage:
         self.hooks: list[Callable[[str, str], None]] = []
         self.http = Endpoint(self)
         self.runner = Runner(self)
+        self.programs = Programs(self)
+        self.service = Service(self)
+        self.parking = Port(self, "parking", self.service)
         self.stores: dict[str, Any] = {
             "runs": MemoryRuns(),
             "jobs": MemoryJobs(),
@@ -76,7 +91,12 @@ class Stage:
         self._spent: list[float] | None = None
         self._invocations = 0
         self.expressions = expressions or JsonataExpressions()
-        self.kinds = kinds or step_kinds(
+        self.kinds = kinds or self._kinds()
+        self.services = self.process()
+
+    def _kinds(self) -> dict[str, Any]:
+        """The product's own kinds, and two that leave work behind."""
+        real = step_kinds(
             Tools(
                 expressions=self.expressions,
                 http=self.http,
@@ -91,7 +111,7 @@ class Stage:
                 clock=self.clock,
             )
         )
-        self.services = self.process()
+        return {**real, "program": ProgramKind(self.expressions, self), "job": JobKind(self.expressions, self)}
 
     def process(self) -> Services:
         """A process of the product over these ports."""
@@ -108,6 +128,7 @@ class Stage:
             ),
             carriers=_Starter(lambda *args: self._start("carriers", 0.0, lambda: self.services.carry(*args))),
             fanouts=FanOut(self),
+            parking=self.parking,
             **ports,
         )
 
@@ -196,12 +217,12 @@ class Stage:
         for hook in list(self.hooks):
             hook(when, name)
 
-    def die_at(self, when: str, name: str, nth: int = 1) -> None:
-        """The process that makes the nth call from now dies before or after it."""
+    def die_at(self, when: str, name: str | None, nth: int = 1) -> None:
+        """The process that makes the nth call from now (None: of whatever port) dies before or after it."""
         left = [nth]
 
         def hook(at: str, called: str) -> None:
-            if (at, called) == (when, name) and left[0]:
+            if at == when and name in {called, None} and left[0]:
                 left[0] -= 1
                 if not left[0]:
                     self.hooks.remove(hook)
@@ -218,10 +239,12 @@ class Stage:
 
     # --- jobs and runs -------------------------------------------------------------------------------------------------------
 
-    def define(self, *steps: StepDef, timeout: float | None = None, name: str = "job", **fields: Any) -> Job:
+    def define(
+        self, *steps: StepDef, timeout: float | None = None, reaped: bool = False, name: str = "job", **fields: Any
+    ) -> Job:
         """A job of these steps."""
         return self.services.define.define(
-            PROJECT, "automations", name, Plan(steps, timeout), {"n": self.next_number()}, **fields
+            PROJECT, "automations", name, Plan(steps, timeout, reaped), {"n": self.next_number()}, **fields
         )
 
     def trigger(self, job: Job, given: Any = None, **fields: Any) -> str:
@@ -301,6 +324,20 @@ def ask(key: str, *needed: str, config: Mapping[str, Any] | None = None, **field
 def rest(key: str, *needed: str, seconds: float, **fields: Any) -> StepDef:
     """A step that waits some seconds."""
     return step(key, *needed, kind="wait", config={"seconds": seconds}, **fields)
+
+
+def program(
+    key: str, *needed: str, seconds: float = 0.0, said: Mapping[str, Any] | None = None, **fields: Any
+) -> StepDef:
+    """A step whose program works so long and then comes to what is `said`."""
+    return step(key, *needed, kind="program", config={**(said or {}), "seconds": seconds}, **fields)
+
+
+def parked(
+    key: str, *needed: str, seconds: float | None = None, said: Mapping[str, Any] | None = None, **fields: Any
+) -> StepDef:
+    """A step whose work on a service takes so long (None: for ever); `said`: how it ends, and what else its kind understands."""
+    return step(key, *needed, kind="job", config={**(said or {}), "seconds": seconds}, **fields)
 
 
 def url(key: str) -> str:

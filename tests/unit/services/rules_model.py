@@ -50,7 +50,8 @@ def _frame(
         if any(got == NEVER or (got == FAILED and by_key[k].on_failure is OnFailure.FAIL) for k, got in needed.items()):
             end[key] = NEVER
         elif any(
-            k in because_failed or (got == FAILED and by_key[k].on_failure is OnFailure.SKIP_DEPENDANTS)
+            k in because_failed
+            or (got == FAILED and by_key[k].on_failure in (OnFailure.SKIP_DEPENDANTS, OnFailure.FAIL_LATER))
             for k, got in needed.items()
         ):
             because_failed.add(key)
@@ -65,7 +66,7 @@ def _frame(
 
     for step in steps:
         ends[prefix + step.key] = judge(step.key)
-    return any(end[step.key] == FAILED and step.on_failure is OnFailure.FAIL for step in steps)
+    return any(end[step.key] == FAILED and step.on_failure in (OnFailure.FAIL, OnFailure.FAIL_LATER) for step in steps)
 
 
 def _run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from quintet.adapters.memory import ManualClock
 from quintet.services.ports.http import HttpAnswer, HttpRequest
+from quintet.services.stops import leash
 
 if TYPE_CHECKING:
     from engine_stage import Stage
@@ -122,6 +123,93 @@ class Runner:
         except Exception as error:  # noqa: BLE001  # whatever the program raises is its answer
             return {"ok": False, "error": {"type": type(error).__name__, "message": str(error)}, "logs": []}
         return {"ok": True, "result": value, "logs": []}
+
+
+class Programs:
+    """Processes that somebody runs: each ends after its seconds, or when its leash is there, at which it is looked before it begins and
+    every second."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self.begun: list[tuple[str, int]] = []
+        self.live: set[tuple[str, int]] = set()
+        self.stopped: list[tuple[str, int]] = []
+
+    def run(self, run_id: str, token: int, seconds: float) -> None:
+        """Begins one, unless its leash is there already; it takes its caller so long."""
+        if self._leashed(run_id, token):
+            return
+        self.begun.append((run_id, token))
+        self.live.add((run_id, token))
+        self._look(run_id, token, self._stage.clock.now() + timedelta(seconds=seconds))
+        self._stage.take(seconds)
+
+    def _look(self, run_id: str, token: int, ends: datetime) -> None:
+        left = (ends - self._stage.clock.now()).total_seconds()
+        if self._leashed(run_id, token):
+            self.live.discard((run_id, token))
+            self.stopped.append((run_id, token))
+        elif left <= 0:
+            self.live.discard((run_id, token))
+        else:
+            self._stage.later(min(left, 1.0), lambda: self._look(run_id, token, ends))
+
+    def _leashed(self, run_id: str, token: int) -> bool:
+        return bool(self._stage.stores["blobs"].names(leash(run_id, token), 1))
+
+
+class Service:
+    """Port Parking: a service whose jobs take the `seconds` of their work; their ends are told, again after a fault, unless one `dies`."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self._stage = stage
+        self.begun: list[tuple[str, int]] = []
+        self.live: set[tuple[str, int]] = set()
+        self.stopped: list[tuple[str, int]] = []
+        self.barred: set[tuple[str, int]] = set()
+        self.told = 0
+
+    def start(self, run_id: str, path: str, token: int, work: Mapping[str, Any]) -> None:
+        """Begins the work, once, and never after it was stopped."""
+        work = json.loads(json.dumps(dict(work)))
+        if (run_id, token) in self.barred:
+            return
+        self.barred.add((run_id, token))
+        self.begun.append((run_id, token))
+        self.live.add((run_id, token))
+        if work.get("seconds") is not None:
+            self._stage.later(work["seconds"], lambda: self.end(run_id, path, token, work))
+
+    def stop(self, run_id: str, token: int) -> None:
+        """Stops it, or keeps it from beginning."""
+        self.barred.add((run_id, token))
+        self.stopped.append((run_id, token))
+        self.live.discard((run_id, token))
+
+    def at_work(self, run_id: str, token: int) -> bool:
+        """True from its start to its end."""
+        return (run_id, token) in self.live
+
+    def end(self, run_id: str, path: str, token: int, work: Mapping[str, Any]) -> None:
+        """The job ends, unless it was stopped before."""
+        if (run_id, token) not in self.live:
+            return
+        if work.get("dies"):
+            self.live.discard((run_id, token))
+        else:
+            self._tell(run_id, path, token, work)
+
+    def _tell(self, run_id: str, path: str, token: int, ended: Mapping[str, Any], tries: int = 3) -> None:
+        self.told += 1
+        try:
+            self._stage.services.settle_parked(run_id, path, token, ended)
+        except (ProcessDied, Exception):
+            if tries:
+                self._stage.later(1.0, lambda: self._tell(run_id, path, token, ended, tries - 1))
+            else:
+                self.live.discard((run_id, token))
+            raise
+        self.live.discard((run_id, token))
 
 
 class VirtualPool:

@@ -120,6 +120,7 @@ def test_what_trying_again_cannot_mend_is_tried_once(engine: Stage) -> None:
     ("policy", "run", "after", "beside"),
     [
         (OnFailure.FAIL, RunStatus.FAILED, StepStatus.CANCELED, StepStatus.CANCELED),
+        (OnFailure.FAIL_LATER, RunStatus.FAILED, StepStatus.SKIPPED, StepStatus.COMPLETED),
         (OnFailure.SKIP_DEPENDANTS, RunStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.COMPLETED),
         (OnFailure.CONTINUE, RunStatus.COMPLETED, StepStatus.COMPLETED, StepStatus.COMPLETED),
     ],
@@ -127,7 +128,7 @@ def test_what_trying_again_cannot_mend_is_tried_once(engine: Stage) -> None:
 def test_a_failure_means_what_its_policy_says(
     engine: Stage, policy: OnFailure, run: RunStatus, after: StepStatus, beside: StepStatus
 ) -> None:
-    """Fail the run, skip what depends on the step, or go on as if nothing had happened."""
+    """Fail the run, now or when all else has ended, skip what depends on the step, or go on as if nothing had happened."""
     engine.http.on(url("bad"), 400)
     run_id = engine.run(call("bad", on_failure=policy), call("after", "bad"), rest("beside", seconds=100))
     assert engine.status(run_id) is run

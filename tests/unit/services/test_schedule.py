@@ -126,3 +126,37 @@ def test_one_bad_schedule_does_not_stop_the_others(hourly: Stage) -> None:
     hourly.services.tick()
     hourly.play()
     assert len(runs(hourly, good)) == 1
+
+
+@pytest.mark.parametrize("late", [0.0, 7200.0])
+def test_a_single_moment_fires_once(engine: Stage, late: float) -> None:
+    """At its second, or when somebody ticks again; then the job has no next moment, and is in nobody's way."""
+    at = engine.clock.now() + timedelta(seconds=100)
+    when = at.isoformat().replace("+00:00", "Z")
+    job = engine.define(call("once"), settings={"schedule": {"at": when, "next_at": when}})
+    engine.play(late)
+    for _ in range(5):
+        engine.services.tick()
+        engine.play(60)
+    (run,) = runs(engine, job)
+    assert run.status is RunStatus.COMPLETED
+    assert run.started_at is not None
+    assert run.started_at >= at
+    assert late or run.started_at == at
+    assert engine.services.jobs.get(PROJECT, job.id).settings["schedule"] == {"at": when, "next_at": None}
+    assert engine.services.tick() == {"fired": 0, "failed": 0}
+
+
+def test_a_single_moment_that_passed_while_its_job_was_disabled_does_not_come(engine: Stage) -> None:
+    """Enabled before it, the job has it; enabled after it, none."""
+    at = engine.clock.now() + timedelta(seconds=1000)
+    when = at.isoformat().replace("+00:00", "Z")
+    job = engine.define(call("once"), settings={"schedule": {"at": when, "next_at": when}})
+    for seconds, upcoming in ((10.0, when), (2000.0, None)):
+        engine.services.switch_jobs(PROJECT, "paused", ids=[job.id], dialect="automations")
+        engine.play(seconds)
+        engine.services.switch_jobs(PROJECT, "active", ids=[job.id], dialect="automations")
+        assert engine.services.jobs.get(PROJECT, job.id).settings["schedule"]["next_at"] == upcoming
+    engine.services.tick()
+    engine.play(60)
+    assert runs(engine, job) == []

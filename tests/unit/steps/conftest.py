@@ -1,12 +1,18 @@
 """The step kinds over tools that remember what they were asked."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from task_desk import TaskDesk  # found through the line above
 
 from quintet.adapters.jsonata import JsonataExpressions
 from quintet.adapters.jsonschema import JsonSchemas
@@ -24,7 +30,7 @@ from quintet.services.ports.http import HttpAnswer, HttpRequest
 from quintet.services.ports.steps import StepCall, StepKind
 from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
-from quintet.steps.tools import Tools
+from quintet.steps.tools import TaskTools, Tools
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -48,7 +54,11 @@ class Desk:
         self.expressions = JsonataExpressions()
         self.signatures = StandardSignatures()
         self.logged: list[tuple[str, str]] = []
-        self.kinds = step_kinds(
+        self.kinds = self.kinds_of(None)
+
+    def kinds_of(self, tasks: TaskTools | None) -> Mapping[str, StepKind]:
+        """The kinds, with what the works of tasks use besides."""
+        return step_kinds(
             Tools(
                 expressions=self.expressions,
                 http=SimpleNamespace(send=self._send),
@@ -63,6 +73,7 @@ class Desk:
                 clock=self.clock,
                 runner_function="runner",
                 sql_function="sql",
+                tasks=tasks,
             )
         )
 
@@ -140,3 +151,9 @@ def _give(value: Any) -> Any:
 def desk() -> Desk:
     """Kinds over fake tools."""
     return Desk()
+
+
+@pytest.fixture
+def tasks(desk: Desk) -> TaskDesk:
+    """The kind `task` over fake tools."""
+    return TaskDesk(desk)

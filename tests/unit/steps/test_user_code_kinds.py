@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from quintet.domain.definition import StepDef
 from quintet.domain.outcome import Completed, Failed
 from quintet.services.ports.functions import FunctionFault
 
@@ -115,3 +116,24 @@ def test_an_exit_code_fails_the_attempt_with_what_was_printed(desk: Any) -> None
     assert (details["exitCode"], details["stderr"]) == (3, "oh")
     assert details["stdout"].endswith("last")
     assert len(details["stdout"]) < 20_000
+
+
+@pytest.mark.parametrize("kind", ["python", "shell", "sql"])
+def test_code_is_on_a_leash(desk: Any, kind: str) -> None:
+    """Each attempt leaves a process, which its own leash ends: a link for the runner, which may reach nothing, a name for SQL."""
+    config = {"python": {"code": CODE}, "shell": {"script": ["true"]}, "sql": {"sql": "SELECT 1"}}[kind]
+    desk.reply = FunctionFault("Timeout", "no answer")
+
+    outcome = desk.enact(kind, config)
+
+    leash = desk.called[0][1]["leash"]
+    assert leash == ("leashes/run-1/7" if kind == "sql" else "memory:leashes/run-1/7?seconds=65")
+    assert desk.kinds[kind].leaves(StepDef("s", kind, config=config)) == "code"
+    assert outcome.cut is True
+
+
+def test_a_failure_that_the_runner_tells_of_is_an_end(desk: Any) -> None:
+    """Nothing is left to be stopped then."""
+    desk.reply = {"ok": False, "error": {"type": "Timeout", "message": "too long"}, "stdout": "", "stderr": ""}
+
+    assert desk.enact("python", {"code": CODE}).cut is False

@@ -43,6 +43,9 @@ def put(keys: MemoryKeys, secret: str, **fields: object) -> None:
         ({"authorization": "Bearer a"}, [], "a"),
         ({"authorization": "bearer  a "}, [], "a"),
         ({"x-api-key": "b"}, [], "b"),
+        ({"x-api-key": "org:b"}, [], "b"),
+        ({"x-api-key": "org:team: b "}, [], "b"),
+        ({"authorization": "Bearer org:a"}, [], "org:a"),
         ({}, ["other=1", "vai_token=c"], "c"),
         ({"cookie": "x=1; vai_token=c; y=2"}, [], "c"),
         ({"authorization": "Bearer a", "x-api-key": "b"}, ["vai_token=c"], "a"),
@@ -52,11 +55,13 @@ def put(keys: MemoryKeys, secret: str, **fields: object) -> None:
 def test_a_secret_comes_as_bearer_key_header_or_cookie(
     headers: dict[str, str], cookies: list[str], secret: str
 ) -> None:
-    """The bearer token wins over the key header, and that over the cookie."""
+    """The bearer token wins over the key header, and that over the cookie; only the key header may name an organisation first."""
     assert credential(headers, cookies).secret == secret
 
 
-@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer "}, {"cookie": "vai_token="}, {"x-api-key": " "}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer "}, {"cookie": "vai_token="}, {"x-api-key": " "}, {"x-api-key": "org:"}]
+)
 def test_without_a_secret_nobody_is_authenticated(headers: dict[str, str]) -> None:
     """No credential, or an empty one, is none."""
     with pytest.raises(Unauthenticated):

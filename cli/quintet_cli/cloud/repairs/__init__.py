@@ -23,6 +23,7 @@ def apply() -> None:
         dynamodb_parsing,
         dynamodb_range,
         dynamodb_ttl,
+        emr_serverless,
         eventbridge_schedule,
         gateway_paths,
         lambda_event_source,
@@ -40,6 +41,6 @@ def apply() -> None:
     for module in (
         lambda_worker, lambda_pool, states_scope, states_jsonata, states_task, states_execution, states_map_run,
         states_fanout, dynamodb_range, dynamodb_order, dynamodb_parsing, dynamodb_capacity,
-        dynamodb_ttl, eventbridge_schedule, gateway_paths, sqs_queues, lambda_event_source, app_direct,
+        dynamodb_ttl, eventbridge_schedule, gateway_paths, sqs_queues, lambda_event_source, emr_serverless, app_direct,
     ):  # fmt: skip
         module.repair()

@@ -28,6 +28,16 @@ class Settings:
     sql_function: str = _env("SQL_FUNCTION")
     vault_key_id: str = _env("VAULT_KEY_ID")
 
+    data_table: str = _env("DATA_TABLE")
+    glue_database: str = _env("GLUE_DATABASE")
+    athena_workgroup: str = _env("ATHENA_WORKGROUP")
+    athena_threshold_bytes: int = field(
+        default_factory=lambda: int(os.environ.get("ATHENA_THRESHOLD_BYTES") or 1024**3)
+    )
+    """How large datasets are, in bytes, that Athena answers queries of."""
+    zombie_hours: float = field(default_factory=lambda: float(os.environ.get("ZOMBIE_HOURS") or 24))
+    """How long runs of reaped jobs may be at work, in hours."""
+
     @property
     def local(self) -> bool:
         """True in the local cloud, where a user's own services listen on loopback."""

@@ -14,14 +14,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-Service = Literal["dynamodb", "s3", "kms", "stepfunctions", "lambda", "sqs"]
+Service = Literal["dynamodb", "s3", "kms", "stepfunctions", "lambda", "sqs", "athena", "glue"]
 _METERED_CAPACITY = frozenset(
     {"GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchGetItem", "BatchWriteItem", "TransactWriteItems"}
 )
@@ -40,6 +42,10 @@ def client(service: Literal["stepfunctions"]) -> "SFNClient": ...
 def client(service: Literal["lambda"]) -> "LambdaClient": ...
 @overload
 def client(service: Literal["sqs"]) -> "SQSClient": ...
+@overload
+def client(service: Literal["athena"]) -> "AthenaClient": ...
+@overload
+def client(service: Literal["glue"]) -> "GlueClient": ...
 def client(service: Service) -> Any:
     """The process's client of a service, with retries."""
     with _making:

@@ -38,6 +38,8 @@ class Standing:
     guards: dict[str, Held] = field(default_factory=dict)
     windows: dict[str, Window] = field(default_factory=dict)
     holders: dict[str, set[str]] = field(default_factory=dict)
+    last: dict[str, str] = field(default_factory=dict)
+    """Who took a place of each slot last."""
 
     def refusal(self, creation: Creation) -> Exception | None:
         """Why the run can't be made now: of several reasons the first in the order of the port; None when it can."""
@@ -81,7 +83,12 @@ class Standing:
         self.runs.add(run.id)
         self.grant_claims(run.id, creation.claims, to_millis(run.created_at))
         for slot in slots_taken(run):
-            self.holders.setdefault(slot.name, set()).add(run.id)
+            self.hold(slot.name, run.id)
+
+    def hold(self, slot: str, run_id: str) -> None:
+        """Gives a run a place of a slot."""
+        self.holders.setdefault(slot, set()).add(run_id)
+        self.last[slot] = run_id
 
     def grant_claims(self, run_id: str, claims: Claims, now: int) -> None:
         """Gives a run the guards and places that it claims."""

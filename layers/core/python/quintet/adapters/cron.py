@@ -81,6 +81,11 @@ def _real(shown: datetime, zone: tzinfo) -> datetime:
 
 
 def next_moment(job: Job, moment: datetime) -> datetime | None:
-    """The first moment of a job's schedule after another."""
+    """The first moment of a job's schedule after another: of a `cron` in its `timezone`, or one single moment, `at` (ISO 8601; UTC where
+    it names no offset). None when there is none any more."""
     schedule = job.settings.get("schedule") or {}
+    if "at" in schedule:
+        once = datetime.fromisoformat(schedule["at"])
+        once = once.replace(tzinfo=UTC) if once.tzinfo is None else once.astimezone(UTC)
+        return once if once > moment else None
     return after(schedule["cron"], schedule["timezone"], moment) if schedule else None

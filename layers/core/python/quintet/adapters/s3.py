@@ -1,9 +1,17 @@
 """Blobs in S3."""
 
 from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quintet.adapters.aws import client
 from quintet.domain.errors import NotFound, TooLarge
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+PAGE = 1000
+"""Names that one request lists."""
 
 
 class S3Blobs:
@@ -27,6 +35,72 @@ class S3Blobs:
             if most is not None and found["ContentLength"] > most:
                 raise TooLarge(f"a blob of {found['ContentLength']} bytes; at most {most} are read")
             return body.read()
+
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """Up to `length` of its bytes, from the byte `start` on; none when it ends before. Raises NotFound."""
+        s3 = client("s3")
+        try:
+            found = s3.get_object(Bucket=self._bucket, Key=name, Range=f"bytes={start}-{start + length - 1}")
+        except s3.exceptions.NoSuchKey:
+            raise NotFound(f"no blob {name}") from None
+        except s3.exceptions.ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 416:  # it ends before
+                return b""
+            raise
+        with closing(found["Body"]) as body:
+            return body.read()
+
+    def put_file(self, name: str, path: Path, content_type: str) -> None:
+        """Writes what a file of this machine holds, up to 5 GB."""
+        with path.open("rb") as body:
+            client("s3").put_object(Bucket=self._bucket, Key=name, Body=body, ContentType=content_type)
+
+    def copy(self, name: str, to: str) -> None:
+        """Writes the same bytes, up to 5 GB, under another name, without reading them here. Raises NotFound."""
+        s3 = client("s3")
+        try:
+            s3.copy_object(Bucket=self._bucket, Key=to, CopySource={"Bucket": self._bucket, "Key": name})
+        except s3.exceptions.ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                raise NotFound(f"no blob {name}") from None
+            raise
+
+    def size(self, name: str) -> int:
+        """Its bytes. Raises NotFound."""
+        s3 = client("s3")
+        try:
+            return s3.head_object(Bucket=self._bucket, Key=name)["ContentLength"]
+        except s3.exceptions.ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                raise NotFound(f"no blob {name}") from None
+            raise
+
+    def names(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        """Up to `most` (name, bytes) below a prefix, in order."""
+        if most <= 0:
+            return []
+        found: list[tuple[str, int]] = []
+        lister = client("s3").get_paginator("list_objects_v2")
+        pages = lister.paginate(Bucket=self._bucket, Prefix=prefix, PaginationConfig={"PageSize": min(most, PAGE)})
+        for page in pages:
+            found += [(entry["Key"], entry["Size"]) for entry in page.get("Contents", ())]
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def drop(self, name: str) -> None:
+        """Removes it; nothing when it is not there."""
+        client("s3").delete_object(Bucket=self._bucket, Key=name)
+
+    def clear(self, prefix: str) -> None:
+        """Removes all whose names begin with the prefix, a thousand in two requests."""
+        while names := self.names(prefix, PAGE):
+            listed: list[ObjectIdentifierTypeDef] = [{"Key": name} for name, _ in names]
+            client("s3").delete_objects(Bucket=self._bucket, Delete={"Objects": listed, "Quiet": True})
+
+    def address(self, name: str) -> str:
+        """Where a service of its own finds it, or what is below it."""
+        return f"s3://{self._bucket}/{name}"
 
     def link(self, name: str, seconds: int) -> str:
         """A presigned URL that reads it for that many seconds."""

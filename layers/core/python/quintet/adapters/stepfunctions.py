@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 from quintet.adapters.aws import client
 from quintet.domain.errors import Conflict
@@ -13,6 +14,8 @@ from quintet.domain.events import to_millis
 log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 16
+_STOPS = 3
+_PAST = "2000-01-01T00:00:00.000Z"
 
 
 class StepFunctionsBursts:
@@ -61,6 +64,82 @@ class StepFunctionsTimers:
             return
 
 
+class StepFunctionsParking:
+    """Port Parking on the Standard park machine: it runs a service's own job and settles the step at its end."""
+
+    def __init__(self, machine: str) -> None:
+        self._machine = machine
+
+    def start(self, run_id: str, path: str, token: int, work: Mapping[str, Any]) -> None:
+        """Starts the work, once: the execution's name is made of the run and the attempt."""
+        states = client("stepfunctions")
+        try:
+            states.start_execution(
+                stateMachineArn=self._machine,
+                name=_work_name(run_id, token),
+                input=json.dumps({"runId": run_id, "path": path, "token": token, "work": dict(work)}),
+            )
+        except states.exceptions.ExecutionAlreadyExists:
+            return
+
+    def stop(self, run_id: str, token: int) -> None:
+        """Stops the execution, and Step Functions the job that it waits for.
+
+        Where there is none yet, its start may be on its way in another process: the name is taken by a timer whose moment has passed, which
+        wakes the run and does no harm. Raises Conflict when the name is taken and there is no such execution, as right after its start.
+        """
+        states = client("stepfunctions")
+        for _ in range(_STOPS):
+            try:
+                states.stop_execution(executionArn=self._arn(run_id, token), error="Canceled")
+            except states.exceptions.ExecutionDoesNotExist:
+                if self._take_name(run_id, token):
+                    return
+            except states.exceptions.ValidationException:
+                if self.at_work(run_id, token):
+                    raise
+                return  # it had ended by itself
+            else:
+                return
+        raise Conflict(f"the work of attempt {token} of run {run_id} has begun and can't be stopped yet")
+
+    def at_work(self, run_id: str, token: int) -> bool:
+        """Asks for the execution's status."""
+        return _is_running(self._arn(run_id, token))
+
+    def _take_name(self, run_id: str, token: int) -> bool:
+        states = client("stepfunctions")
+        try:
+            states.start_execution(
+                stateMachineArn=self._machine,
+                name=_work_name(run_id, token),
+                input=json.dumps({"runId": run_id, "at": _PAST}),
+            )
+        except states.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def _arn(self, run_id: str, token: int) -> str:
+        return _execution(self._machine, _work_name(run_id, token))
+
+
+def _is_running(arn: str) -> bool:
+    states = client("stepfunctions")
+    try:
+        found = states.describe_execution(executionArn=arn)
+    except states.exceptions.ExecutionDoesNotExist:
+        return False
+    return found["status"] == "RUNNING"
+
+
+def _work_name(run_id: str, token: int) -> str:
+    return f"{run_id}-work-{token}"
+
+
+def _execution(machine: str, name: str) -> str:
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
 class StepFunctionsFanouts:
     """Port Fanouts on the Standard fan-out machine, whose Distributed Map reads the manifest from the bucket."""
 
@@ -91,15 +170,10 @@ class StepFunctionsFanouts:
                 machine.stop_execution(executionArn=self._arn(name), error="Canceled")
 
     def _running(self, name: str) -> bool:
-        machine = client("stepfunctions")
-        try:
-            found = machine.describe_execution(executionArn=self._arn(name))
-        except machine.exceptions.ExecutionDoesNotExist:
-            return False
-        return found["status"] == "RUNNING"
+        return _is_running(self._arn(name))
 
     def _arn(self, name: str) -> str:
-        return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
+        return _execution(self._machine, name)
 
 
 def _names(run_id: str, token: int) -> list[str]:

@@ -1,9 +1,11 @@
 """The engine's parts, put together."""
 
+from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quintet.bootstrap.ports import Ports
+from quintet.domain.dataset import Content
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.admission import Admission, Upstreams
@@ -13,6 +15,8 @@ from quintet.services.attempts import Attempts
 from quintet.services.burst import Advance
 from quintet.services.carry import Carry
 from quintet.services.children import StartChild
+from quintet.services.dataset_files import DatasetFiles
+from quintet.services.datasets import Datasets
 from quintet.services.endings import Endings, Follower
 from quintet.services.engine import Engine
 from quintet.services.fanout import AdvanceItem
@@ -21,14 +25,21 @@ from quintet.services.heartbeats import Heartbeats
 from quintet.services.holding import HoldRuns
 from quintet.services.journal import Journal
 from quintet.services.merging import Merging
+from quintet.services.parked import SettleParked, UntoldEnds
 from quintet.services.payloads import Payloads
 from quintet.services.ports.steps import StepCall, StepKinds
+from quintet.services.programs import Programs
 from quintet.services.reading import Reading
 from quintet.services.settling import Settling
+from quintet.services.stops import Stops
 from quintet.services.submit import Submit
 from quintet.services.tokens import RunTokens
 from quintet.services.trigger import TriggerRun
 from quintet.services.upkeep import Sweep, Tick
+from quintet.services.zombies import Zombies
+
+if TYPE_CHECKING:
+    from quintet.steps.tools import TaskTools
 
 
 class EngineParts(Ports):
@@ -37,8 +48,6 @@ class EngineParts(Ports):
     @cached_property
     def kinds(self) -> StepKinds:
         """The step kinds with their tools."""
-        from quintet.adapters.functions import LambdaFunctions
-        from quintet.adapters.http import GuardedHttpClient
         from quintet.services.hooks import JobSecrets
         from quintet.steps.registry import step_kinds
         from quintet.steps.tools import Tools
@@ -46,8 +55,8 @@ class EngineParts(Ports):
         return step_kinds(
             Tools(
                 expressions=self.expressions,
-                http=GuardedHttpClient(),
-                functions=LambdaFunctions(),
+                http=self.http,
+                functions=self.functions,
                 blobs=self.blobs,
                 start_child=self._start_child,
                 vault=self.vault,
@@ -59,8 +68,25 @@ class EngineParts(Ports):
                 runner_function=self.settings.runner_function,
                 sql_function=self.settings.sql_function,
                 subscriptions=self.subscriptions,
+                tasks=self._task_tools(),
             )
         )
+
+    def _task_tools(self) -> "TaskTools":
+        from quintet.steps.tools import TaskTools
+
+        return TaskTools(
+            jobs=self.jobs,
+            programs=self.programs,
+            contents=self._content,
+            files=self.files,
+            parking=self.parking,
+            zombie_hours=self.settings.zombie_hours,
+        )
+
+    def _content(self, project: str, number: int) -> Content:
+        # Looked up at the call: datasets hear of runs that are driven by what is made of the kinds.
+        return self.datasets.content(project, number)
 
     def _start_child(self, call: StepCall, job_id: str, given: Any) -> str:
         # Looked up at the call: children are triggered by what is made of the kinds.
@@ -75,6 +101,17 @@ class EngineParts(Ports):
     def journal(self) -> Journal:
         """Runs as folded states."""
         return Journal(self.runs, self.jobs, self.clock)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Tables whose rows are files."""
+        files = DatasetFiles(self.blobs, self.files, self.clock, self.ids)
+        return Datasets(self.collections, files, self.blobs, self.jobs, self.runs, self.reading, self.clock)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """What tasks run."""
+        return Programs(self.collections, self.blobs, self.vault, self.guard_url, self.clock)
 
     @cached_property
     def run_tokens(self) -> RunTokens:
@@ -112,6 +149,7 @@ class EngineParts(Ports):
             ),
             self.bursts,
             self.fanouts,
+            Stops(self.blobs, self.parking),
             self.clock,
             lambda: self.followers,
         )
@@ -163,6 +201,7 @@ class EngineParts(Ports):
             self.bursts,
             self.timers,
             self.carriers,
+            self.zombies,
             self.clock,
         )
         return Advance(engine, self.pool)
@@ -185,6 +224,13 @@ class EngineParts(Ports):
             self.endings,
             self.advance,
             self.bursts,
+        )
+
+    @cached_property
+    def settle_parked(self) -> SettleParked:
+        """Settles steps whose parked work has ended."""
+        return SettleParked(
+            self.runs, self.journal, self.attempts, self.settling, self.endings, self.logs, self.clock, self.ids
         )
 
     @cached_property
@@ -214,8 +260,23 @@ class EngineParts(Ports):
     @cached_property
     def sweep(self) -> Sweep:
         """Takes up lost runs."""
-        heartbeats = Heartbeats(self.runs, self.journal)
-        return Sweep(self.runs, self.journal, self.endings, heartbeats, self.bursts, self.clock, self._hold_back)
+        return Sweep(
+            self.runs,
+            self.journal,
+            self.endings,
+            Heartbeats(self.runs, self.journal),
+            UntoldEnds(self.journal, self.parking),
+            self.zombies,
+            self.bursts,
+            self.clock,
+            self._hold_back,
+        )
+
+    @cached_property
+    def zombies(self) -> Zombies:
+        """Gives up runs that are at work for too long."""
+        after = timedelta(hours=self.settings.zombie_hours)
+        return Zombies(self.runs, self.journal, self.endings, self.clock, after)
 
     def _hold_back(self, run: Run) -> None:
         self.upstreams.wait_for(self.jobs.get(run.tenant, run.job_id), run.id)

@@ -6,13 +6,16 @@ from functools import cached_property
 from typing import Any
 
 from quintet.domain.job import Job
+from quintet.services.ports.collections import Collections
 from quintet.services.ports.dependencies import DependencyStore
 from quintet.services.ports.events import Subscriptions
+from quintet.services.ports.functions import Functions
 from quintet.services.ports.groups import Groups
-from quintet.services.ports.http import UrlGuard
+from quintet.services.ports.http import HttpClient, UrlGuard
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.keys import Keys
 from quintet.services.ports.projects import ProjectStore
+from quintet.services.ports.queries import BigQueries, Files, Queries
 from quintet.services.ports.records import Records
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.schedules import Schedules
@@ -21,7 +24,7 @@ from quintet.services.ports.secrets import Vault
 from quintet.services.ports.signing import SigningSecrets, TokenCodec
 from quintet.services.ports.steps import Expressions
 from quintet.services.ports.webhooks import Deliveries, DeliveryQueue, Signatures
-from quintet.services.ports.world import Blobs, Bursts, Carriers, Clock, Fanouts, Ids, Logs, Pool, Timers
+from quintet.services.ports.world import Blobs, Bursts, Carriers, Clock, Fanouts, Ids, Logs, Parking, Pool, Timers
 from quintet.settings import Settings
 
 
@@ -117,6 +120,37 @@ class Ports:
         return S3Blobs(self.settings.blobs_bucket)
 
     @cached_property
+    def files(self) -> Files:
+        """Makes files of rows, and looks into them."""
+        from quintet.adapters.sql_function import SqlFunction
+
+        return SqlFunction(self.functions, self.settings.sql_function)
+
+    @cached_property
+    def duckdb(self) -> Queries:
+        """Queries of what fits one machine."""
+        from quintet.adapters.sql_function import SqlFunction
+
+        return SqlFunction(self.functions, self.settings.sql_function)
+
+    @cached_property
+    def athena(self) -> BigQueries:
+        """Queries of what does not."""
+        from quintet.adapters.athena import Athena
+        from quintet.adapters.sql_function import SqlFunction
+
+        checker = SqlFunction(self.functions, self.settings.sql_function)
+        names = self.settings
+        return Athena(checker, self.clock, names.blobs_bucket, names.glue_database, names.athena_workgroup)
+
+    @cached_property
+    def collections(self) -> Collections:
+        """Numbered records."""
+        from quintet.adapters.dynamodb.collections import DynamoCollections
+
+        return DynamoCollections(self.settings.data_table)
+
+    @cached_property
     def vault(self) -> Vault:
         """Secrets."""
         from quintet.adapters.kms import KmsVault
@@ -182,6 +216,20 @@ class Ports:
         return GuardedUrls()
 
     @cached_property
+    def http(self) -> HttpClient:
+        """Calls what users name."""
+        from quintet.adapters.http import GuardedHttpClient
+
+        return GuardedHttpClient()
+
+    @cached_property
+    def functions(self) -> Functions:
+        """Calls the runner and the SQL function."""
+        from quintet.adapters.functions import LambdaFunctions
+
+        return LambdaFunctions()
+
+    @cached_property
     def signatures(self) -> Signatures:
         """Signs what is delivered."""
         from quintet.adapters.signatures import StandardSignatures
@@ -194,6 +242,13 @@ class Ports:
         from quintet.adapters.functions import LambdaCarriers
 
         return LambdaCarriers(self.settings.carry_function)
+
+    @cached_property
+    def parking(self) -> Parking:
+        """Work on other services."""
+        from quintet.adapters.stepfunctions import StepFunctionsParking
+
+        return StepFunctionsParking(self.settings.park_machine_arn)
 
     @cached_property
     def fanouts(self) -> Fanouts:

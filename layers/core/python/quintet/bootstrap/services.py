@@ -12,6 +12,7 @@ from quintet.domain.status import TERMINAL
 from quintet.services.admission import Upstreams
 from quintet.services.asks import Ask
 from quintet.services.checks import Checks
+from quintet.services.dataset_queries import DatasetQueries
 from quintet.services.dependencies import Dependencies
 from quintet.services.endings import Follower
 from quintet.services.events import PublishEvent
@@ -19,10 +20,13 @@ from quintet.services.groups import JobGroups
 from quintet.services.jobs import DefineJob
 from quintet.services.keys import ManageKeys
 from quintet.services.operate import OperateStep
+from quintet.services.pages import Pages
 from quintet.services.ports.runs import Guard, RunList
 from quintet.services.projects import Projects
 from quintet.services.report import Report
+from quintet.services.rows import Rows
 from quintet.services.switch import SwitchJobs
+from quintet.services.task_reports import TaskReports
 from quintet.services.webhooks import CompletionWebhooks
 
 DIALECTS = ("automations", "etl", "jobs", "pipelines", "workflows")
@@ -52,6 +56,11 @@ class Services(EngineParts):
             self.clock,
             self.ids,
         )
+
+    @cached_property
+    def task_reports(self) -> TaskReports:
+        """What agents report of their end."""
+        return TaskReports(self.runs, self.jobs, self.journal, self.settling, self.endings, self.files, self.blobs)
 
     @cached_property
     def publish_event(self) -> PublishEvent:
@@ -88,19 +97,22 @@ class Services(EngineParts):
     @cached_property
     def webhooks(self) -> CompletionWebhooks:
         """Tells endpoints of ended runs."""
-        from quintet.adapters.http import GuardedHttpClient
-
         return CompletionWebhooks(
             self.deliveries,
             self.delivery_queue,
             self.jobs,
             self.vault,
             self.signatures,
-            GuardedHttpClient(),
+            self.http,
             self.payloads,
             self.clock,
             self.ids,
         )
+
+    @cached_property
+    def pages(self) -> Pages:
+        """Fetches pages of the web."""
+        return Pages(self.http)
 
     @cached_property
     def projects(self) -> Projects:
@@ -114,6 +126,11 @@ class Services(EngineParts):
     def manage_keys(self) -> ManageKeys:
         """Issues and revokes API keys."""
         return ManageKeys(self.keys, self.projects, self.clock, self.ids)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Tables of free JSON rows."""
+        return Rows(self.collections, self.clock)
 
     @cached_property
     def dependencies(self) -> Dependencies:
@@ -149,7 +166,16 @@ class Services(EngineParts):
     @cached_property
     def followers(self) -> tuple[Follower, ...]:
         """Who hears of the end of runs that are followed."""
-        return self.webhooks.send, lambda run, _state, result: self.dependencies.heard(run, result)
+        return (
+            self.datasets.heard,  # first: who follows a run may read what it leaves
+            self.webhooks.send,
+            lambda run, _state, result: self.dependencies.heard(run, result),
+        )
+
+    @cached_property
+    def queries(self) -> DatasetQueries:
+        """SQL over datasets."""
+        return DatasetQueries(self.datasets, self.duckdb, self.athena, self.settings.athena_threshold_bytes)
 
     @cached_property
     def upstreams(self) -> Upstreams:

@@ -12,8 +12,16 @@ class OnFailure(StrEnum):
     """What a step's final failure does to what is around it."""
 
     FAIL = "fail"
+    """All else is canceled, and the frame has failed."""
+    FAIL_LATER = "fail_later"
+    """What depends on the step is skipped, all else goes on; when it has ended, the frame has failed."""
     SKIP_DEPENDANTS = "skip_dependants"
     CONTINUE = "continue"
+
+    @property
+    def fatal(self) -> bool:
+        """True when the frame fails by it, at once or at its end."""
+        return self in (OnFailure.FAIL, OnFailure.FAIL_LATER)
 
 
 class Strategy(StrEnum):
@@ -86,10 +94,12 @@ class Graph:
 
 @dataclass(frozen=True)
 class Plan:
-    """A job version's whole DAG; `timeout` bounds the run (seconds)."""
+    """A job version's whole DAG; `timeout` bounds the run (seconds). The sweep gives up a `reaped` one's runs that have been at work for
+    longer than the deployment allows (zombies)."""
 
     steps: tuple[StepDef, ...]
     timeout: float | None = None
+    reaped: bool = False
 
     @cached_property
     def graph(self) -> Graph:
@@ -106,7 +116,7 @@ class Plan:
     def overridden(self, asked: Overrides) -> "Plan":
         """The plan as a run with these overrides enacts it."""
         return (
-            self if asked == AS_DEFINED else Plan(tuple(_overridden(step, asked) for step in self.steps), self.timeout)
+            self if asked == AS_DEFINED else replace(self, steps=tuple(_overridden(step, asked) for step in self.steps))
         )
 
     def walk(self) -> Iterator[StepDef]:
@@ -136,12 +146,14 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
     data: dict[str, Any] = {"steps": [_step_to_dict(step) for step in plan.steps]}
     if plan.timeout is not None:
         data["timeout"] = plan.timeout
+    if plan.reaped:
+        data["reaped"] = True
     return data
 
 
 def plan_from_dict(data: Mapping[str, Any]) -> Plan:
     """The plan that `plan_to_dict` wrote."""
-    return Plan(tuple(_step_from_dict(step) for step in data["steps"]), data.get("timeout"))
+    return Plan(tuple(_step_from_dict(step) for step in data["steps"]), data.get("timeout"), data.get("reaped", False))
 
 
 def _step_to_dict(step: StepDef) -> dict[str, Any]:

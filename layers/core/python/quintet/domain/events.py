@@ -37,12 +37,13 @@ class EventType(StrEnum):
     RUN_CANCELED = "run.canceled"  # by, reason
     RUN_EXPIRED = "run.expired"
     RUN_NOTED = "run.noted"  # metadata: what a program that works on the run says of it; null takes a name out
+    RUN_CLEARED = "run.cleared"  # until: what the events up to this number had left at work elsewhere is stopped
     BURST_CLAIMED = "burst.claimed"  # epoch, slice, retry, invocation
-    STEP_STARTED = "step.started"  # attempt, carried, deadline, total/items for a map
+    STEP_STARTED = "step.started"  # attempt, carried, deadline, leaves, total/items for a map
     STEP_CARRIED = "step.carried"  # carrier: the invocation that took the attempt
     STEP_WAITING = "step.waiting"  # for, until, deadline, decision, message, child, trace, ...
     STEP_COMPLETED = "step.completed"  # result, reused_from, trace
-    STEP_FAILED = "step.failed"  # error, retry_at (absent: final), trace
+    STEP_FAILED = "step.failed"  # error, retry_at (absent: final), cut (its own work was not heard to end), trace
     STEP_HURRIED = "step.hurried"  # by: the rest before its next attempt is over
     STEP_SKIPPED = "step.skipped"  # reason; by, message when done by hand
     STEP_CANCELED = "step.canceled"

@@ -6,11 +6,13 @@ from typing import Any
 
 from quintet.domain.definition import Graph, OnFailure, Plan
 from quintet.domain.events import Event, EventType, from_millis, to_millis
-from quintet.domain.state import Claim, Frame, RunState, StepState, frame_prefix
+from quintet.domain.state import PARKED, Claim, Frame, RunState, StepState, frame_prefix
 from quintet.domain.status import RunStatus, StepStatus
 
 ITEMS_OF = "items of "
-"""How `abandoned` names a fanned-out map: this and its token."""
+CODE_OF = "code of "
+PARKED_OF = "parked of "
+"""How `abandoned` names what is no run: a fanned-out map, a process, work on another service; each followed by the attempt's token."""
 
 
 def fold(run_id: str, plan: Plan, events: Iterable[Event]) -> RunState:
@@ -26,6 +28,11 @@ def extend(state: RunState, events: Iterable[Event]) -> RunState:
         state.changed_at = event.at
         _APPLY[event.type](state, event)
     return state
+
+
+def is_parked(event: Event) -> bool:
+    """True for the event with which a step's work goes on at a service of its own: the step is at work, and waits for nothing else."""
+    return event.type is EventType.STEP_WAITING and event.data.get("for") == PARKED
 
 
 def _moment(value: int | None) -> datetime | None:
@@ -95,6 +102,11 @@ def _noted(state: RunState, event: Event) -> None:
     state.notes.update(event.data.get("metadata", {}))
 
 
+def _cleared(state: RunState, event: Event) -> None:
+    until: int = event.data["until"]
+    state.abandoned = {name: number for name, number in state.abandoned.items() if number > until}
+
+
 def _claimed(state: RunState, event: Event) -> None:
     state.claim = Claim(event.data["epoch"], event.data["slice"], event.data["retry"], event.data["invocation"])
 
@@ -122,6 +134,7 @@ def _step_started(state: RunState, event: Event) -> None:
     step.deadline = _moment(event.data.get("deadline"))
     step.carried = bool(event.data.get("carried"))
     step.carrier = None
+    step.leaves = event.data.get("leaves")
     step.claim = state.claim
     step.wait = {"child": event.data["child"]} if "child" in event.data else {}
     step.error = None
@@ -160,7 +173,7 @@ def _step_waiting(state: RunState, event: Event) -> None:
         state.attempts = max(state.attempts, step.attempt)
         step.token = state.number
         step.attempted_at = event.at
-    step.status = StepStatus.WAITING
+    step.status = StepStatus.RUNNING if is_parked(event) else StepStatus.WAITING
     step.started_at = step.started_at or event.at
     step.wait = {name: value for name, value in event.data.items() if name != "trace"}
     step.trace = event.data.get("trace", step.trace)
@@ -187,6 +200,8 @@ def _step_completed(state: RunState, event: Event) -> None:
 
 def _step_failed(state: RunState, event: Event) -> None:
     step = _step(state, event)
+    if "cut" not in event.data:  # its work ended by itself
+        step.leaves = None
     _abandon(state, step)
     step.error = event.data.get("error")
     step.trace = event.data.get("trace", step.trace)
@@ -199,8 +214,9 @@ def _step_failed(state: RunState, event: Event) -> None:
         state.waiting[step.path] = None
         return
     frame = state.frame_of(step)
-    if step.define.on_failure is OnFailure.FAIL and frame.failed_by is None:
-        frame.failed_by = step.path
+    if step.define.on_failure.fatal:
+        frame.failed_by = frame.failed_by or step.path
+    if step.define.on_failure is OnFailure.FAIL:
         state.failing[frame.prefix] = None
     _settle(state, step, StepStatus.FAILED, event)
 
@@ -228,6 +244,9 @@ def _abandon(state: RunState, step: StepState) -> None:
         state.abandoned[child] = state.number
     if step.wait.get("for") == "items":
         state.abandoned[f"{ITEMS_OF}{step.token}"] = state.number
+    if step.leaves is not None:
+        state.abandoned[f"{step.leaves} of {step.token}"] = state.number
+        step.leaves = None
 
 
 def _step_carried(state: RunState, event: Event) -> None:
@@ -273,6 +292,7 @@ def _settle(state: RunState, step: StepState, status: StepStatus, event: Event) 
     step.status = status
     step.ended_at = event.at
     step.deadline = None
+    step.leaves = None
     step.wait = {}
     frame = state.frame_of(step)
     frame.open -= 1
@@ -314,6 +334,7 @@ _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.RUN_CANCELED: _becomes(RunStatus.CANCELED),
     EventType.RUN_EXPIRED: _becomes(RunStatus.EXPIRED),
     EventType.RUN_NOTED: _noted,
+    EventType.RUN_CLEARED: _cleared,
     EventType.BURST_CLAIMED: _claimed,
     EventType.STEP_STARTED: _step_started,
     EventType.STEP_CARRIED: _step_carried,

@@ -39,18 +39,27 @@ class StepError:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The step is done; `result` is JSON, or None for a step whose result is known elsewhere (a finished wait)."""
+    """The step is done; `result` is JSON, or None for a step whose result is known elsewhere (a finished wait).
+
+    `notes` are written into the run's metadata in the same commit: the little of it that lists of runs show.
+    """
 
     result: Any = None
     trace: Trace | None = None
+    notes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed; the step's retry policy decides what follows."""
+    """The attempt failed; the step's retry policy decides what follows. `notes` as in Completed.
+
+    `cut`: nobody heard the attempt's own work end, so what it may have left at work elsewhere is stopped.
+    """
 
     error: StepError
     trace: Trace | None = None
+    notes: Mapping[str, Any] | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

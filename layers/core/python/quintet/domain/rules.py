@@ -18,6 +18,7 @@ from quintet.domain.status import RunStatus, StepStatus
 
 TIMEOUT = StepError("Timeout", "the step's time is over")
 CRASHED = StepError("Crashed", "the attempt was lost with the process that ran it")
+UNTOLD = StepError("Crashed", "the step's work on another service is over, and nobody told what it came to")
 
 
 class Draft:
@@ -52,13 +53,16 @@ def fence(state: RunState, path: str, token: int) -> str | None:
     return None
 
 
-def fail(draft: Draft, path: str, error: StepError, chance: float = 0.5, trace: Trace | None = None) -> None:
-    """Fails an attempt: for a while, when its policy allows another attempt, or for good."""
+def fail(
+    draft: Draft, path: str, error: StepError, chance: float = 0.5, trace: Trace | None = None, *, cut: bool = False
+) -> None:
+    """Fails an attempt: for a while, when its policy allows another attempt, or for good. `cut`: its own work was not heard to end."""
     step = draft.state.steps[path]
     cancel_inside(draft, step)
     delay = retry.delay(step.define.retry, step.attempt, chance, error.retry_after) if error.retryable else None
     retry_at = None if delay is None else to_millis(draft.now + timedelta(seconds=delay))
-    draft.add(EventType.STEP_FAILED, path, error=error.to_dict(), attempt=step.attempt, retry_at=retry_at, trace=trace)
+    told = {"error": error.to_dict(), "attempt": step.attempt, "retry_at": retry_at, "cut": cut or None, "trace": trace}
+    draft.add(EventType.STEP_FAILED, path, **told)
 
 
 def cancel_inside(draft: Draft, owner: StepState) -> None:
@@ -87,7 +91,7 @@ def crash_lost(draft: Draft, claim: Claim) -> None:
     for path in list(state.running):
         step = state.steps[path]
         if not step.carried and step.claim != claim:
-            fail(draft, path, CRASHED)
+            fail(draft, path, CRASHED, cut=True)
 
 
 def overdue(draft: Draft) -> None:
@@ -100,7 +104,7 @@ def overdue(draft: Draft) -> None:
     for path in list(state.timed):
         deadline = state.steps[path].deadline if path in state.timed else None
         if deadline and draft.now >= deadline:
-            fail(draft, path, TIMEOUT)
+            fail(draft, path, TIMEOUT, cut=True)
     for path in list(state.waiting):
         wait = state.steps[path].wait
         if wait.get("for") == "time" and draft.now >= from_millis(wait["until"]):
@@ -124,14 +128,18 @@ def collapse(draft: Draft) -> None:
         cancel_frame(draft, frame)
         state.failing.pop(prefix, None)
         if frame.owner is None:
-            failed = state.steps[frame.failed_by or ""]
-            error = {**(failed.error or {}), "step": failed.path}
-            alone = len(frame.graph.steps) == 1 and not error.get("reported")
-            draft.add(
-                _END_OF_ONE.get(error.get("type", ""), EventType.RUN_FAILED) if alone else EventType.RUN_FAILED,
-                error=error,
-            )
+            _end_failed(draft, frame)
             return
+
+
+def _end_failed(draft: Draft, root: Frame) -> None:
+    """Ends the run by the step that failed its root frame."""
+    failed = draft.state.steps[root.failed_by or ""]
+    error = {**(failed.error or {}), "step": failed.path}
+    alone = len(root.graph.steps) == 1 and not error.get("reported")
+    draft.add(
+        _END_OF_ONE.get(error.get("type", ""), EventType.RUN_FAILED) if alone else EventType.RUN_FAILED, error=error
+    )
 
 
 _END_OF_ONE = {
@@ -171,16 +179,28 @@ def blocked(state: RunState, step: StepState) -> str | None:
 
 
 def conclude(draft: Draft) -> None:
-    """Completes the run when every root step has settled."""
+    """Ends the run when every root step has settled: as completed, or as failed when one of them failed it."""
     root = draft.state.root
-    if not root.open and root.failed_by is None and not draft.state.status.terminal:
+    if root.open or draft.state.status.terminal:
+        return
+    if root.failed_by is None:
         draft.add(EventType.RUN_COMPLETED)
+    else:
+        _end_failed(draft, root)
 
 
 def expire(draft: Draft) -> None:
     """Ends a run that has not started by its time."""
     cancel_frame(draft, draft.state.root)
     draft.add(EventType.RUN_EXPIRED)
+
+
+def give_up(draft: Draft, older: timedelta) -> None:
+    """Ends a run that has been at work for longer than anybody waits (a zombie)."""
+    cancel_frame(draft, draft.state.root)
+    hours = older.total_seconds() / 3600
+    error = {"type": "Zombie", "message": f"given up: it was running for more than {hours:g} hours"}
+    draft.add(EventType.RUN_CRASHED, error=error)
 
 
 def unstarted(state: RunState) -> bool:
@@ -220,4 +240,5 @@ def sinks(state: RunState) -> list[str]:
 
 def resting_status(state: RunState) -> RunStatus:
     """What a run is called while no burst drives it: executing when an attempt is in flight elsewhere, else waiting."""
-    return RunStatus.EXECUTING if state.running else RunStatus.WAITING
+    at_work = state.running or any(state.steps[path].parked for path in state.waiting)
+    return RunStatus.EXECUTING if at_work else RunStatus.WAITING

@@ -9,7 +9,7 @@ from quintet.domain.events import from_millis, to_millis
 from quintet.domain.state import Claim, Frame, RunState, StepState
 from quintet.domain.status import RunStatus, StepStatus
 
-SHAPE = 2
+SHAPE = 3
 """Raised when what a snapshot holds changes: one of another shape is passed over, and the journal folded from its beginning."""
 
 FIRST_AT = 256
@@ -121,6 +121,7 @@ _PLAIN = (
     "skip_reason",
     "carried",
     "carrier",
+    "leaves",
     "reused_from",
     "progress",
     "trace",

@@ -13,6 +13,9 @@ from typing import Any
 from quintet.domain.definition import Graph, Plan, StepDef
 from quintet.domain.status import RunStatus, StepStatus
 
+PARKED = "parked"
+"""What a step waits for whose work is on a service of its own. The attempt is under way, so the step is called running."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -55,6 +58,8 @@ class StepState:
     decision: str | None = None
     carried: bool = False
     carrier: str | None = None
+    leaves: str | None = None
+    """What the live attempt leaves at work elsewhere, to be stopped when the attempt is cut short: code | parked."""
     claim: Claim = Claim()
     reused_from: str | None = None
     progress: Mapping[str, Any] | None = None
@@ -65,6 +70,11 @@ class StepState:
     opened: int = 0
     closed: int = 0
     broken: int = 0
+
+    @property
+    def parked(self) -> bool:
+        """True while its work is on a service of its own."""
+        return self.wait.get("for") == PARKED
 
     @property
     def composite(self) -> bool:
@@ -95,8 +105,8 @@ class RunState:
 
     The indexes hold paths, in order: `ready` (dependencies settled), `fresh` (of these, not looked at yet), `running` (an attempt in
     flight), `waiting` (for time, an answer, a child run, a retry), `turns` (loops and maps whose next move is due), `timed` (has a
-    deadline), `failing` (prefixes of frames to end). `abandoned` holds the child runs (and maps, as fold.ITEMS_OF and token) whose step
-    ended without them, with the number of the event that ended it.
+    deadline), `failing` (prefixes of frames to end). `abandoned` holds the child runs (and maps, processes and parked work, by fold's
+    names for them) whose step ended without them, with the number of the event that ended it, until they are known to be stopped.
     """
 
     run_id: str

@@ -39,6 +39,9 @@ def _held(slot: Slot) -> str:
 def _step_entry(state: RunState, path: str) -> dict[str, Any]:
     step = state.steps[path]
     wait = step.wait
+    if step.parked:
+        detail = wait.get("message") or "the step's work on another service is under way"
+        return _entry("running", path, step.started_at, step.deadline, detail)
     until = from_millis(wait["until"]) if "until" in wait else step.deadline
     match wait.get("for"):
         case "retry":
@@ -51,7 +54,7 @@ def _step_entry(state: RunState, path: str) -> dict[str, Any]:
         case "items":
             detail = f"the {step.total} items of the map to end"
         case "report":
-            detail = "the endpoint to report its end"
+            detail = wait.get("message") or "the endpoint to report its end"
         case "event":
             detail = f"event {wait.get('event_key')!r}"
         case "time":

@@ -60,14 +60,19 @@ class RetryRun:
             raise Invalid([Problem(("stepKey",), message, "missing" if step_key is None else "value_error")])
         if not run.status.terminal:
             raise Conflict("run has not ended yet; only an ended run can be retried")
-        start = self._start(run, self._reused(run, state, mode, step_key), by)
+        start = self._start(run, state, self._reused(run, state, mode, step_key), by)
         try:
             return self._trigger.start(job_of(run), self._payloads.get(state.input), start)
         except SlotTaken:
             raise Conflict("a run of this job is active, and it skips triggers then") from None
 
-    def _start(self, run: Run, reused: list[Event], by: str | None) -> Start:
+    def _start(self, run: Run, state: RunState, reused: list[Event], by: str | None) -> Start:
         asked = {name: value for name, value in run.asked.items() if name not in _OF_ONE_RUN}
+        if "metadata" in asked:  # what attempts measured of themselves is no text, and of that run alone
+            kept = {
+                name: value for name, value in asked["metadata"].items() if isinstance(state.notes.get(name, ""), str)
+            }
+            asked = {**asked, "metadata": kept}
         if asked or run.follows:
             asked["lineage_depth"] = run.asked.get("lineage_depth", 0) + 1
         if by is not None and run.follows:

@@ -192,6 +192,7 @@ class Attempts:
             step.path,
             attempt=step.attempt + 1,
             carried=carried or None,
+            leaves=kind.leaves(step.define),
             child=call.child,
             deadline=to_millis(deadline),
         )
@@ -216,6 +217,15 @@ class Attempts:
                 return Failed(rules.TIMEOUT)
             call = replace(call, timeout=min(call.timeout, left), stopped=stopped)
             return self._settling.keep(kind.enact(call))
+        except OURS as fault:
+            return Failed(_fault(fault, run, path), cut=True)
+
+    def conclude_parked(self, run: Run, state: RunState, path: str, ended: Mapping[str, Any]) -> Outcome:
+        """What a step's attempt comes to whose parked work has ended."""
+        step = state.steps[path]
+        kind = self._kinds[step.define.kind]
+        try:
+            return self._settling.keep(kind.conclude(self._call(state, run, step, kind, self._clock.now()), ended))
         except OURS as fault:
             return Failed(_fault(fault, run, path))
 

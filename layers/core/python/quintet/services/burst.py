@@ -30,6 +30,8 @@ class Advance:
             return END
         if self._engine.endings.end_orphan(opened.run):
             return END
+        if self._engine.zombies.give_up_due(opened, self._engine.clock.now()):
+            return END  # the sweep looks at resting runs; one that never rests is met here
         pool = self._pool()
         try:
             self._engine.endings.hear_maps(opened)

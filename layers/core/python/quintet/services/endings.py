@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from quintet.domain import rules
 from quintet.domain.errors import Conflict, NotFound
-from quintet.domain.fold import ITEMS_OF
+from quintet.domain.fold import CODE_OF, ITEMS_OF, PARKED_OF
 from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
@@ -20,6 +20,7 @@ from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Bursts, Clock, Fanouts
 from quintet.services.scope import Scopes
 from quintet.services.settling import Settling
+from quintet.services.stops import Stops
 from quintet.services.terms import LEASE
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Endings:
         admission: Admission,
         bursts: Bursts,
         fanouts: Fanouts,
+        stops: Stops,
         clock: Clock,
         followers: Callable[[], Sequence[Follower]] = tuple,
     ) -> None:
@@ -57,6 +59,7 @@ class Endings:
         self._admission = admission
         self._bursts = bursts
         self._fanouts = fanouts
+        self._stops = stops
         self._clock = clock
         self._followers = followers
 
@@ -242,18 +245,26 @@ class Endings:
         return Failed(StepError("ChildRun", f"run {run.id} {run.status}: {message}", details={"runId": run.id}))
 
     def cancel_abandoned(self, run: Run, state: RunState, since: int = 0) -> bool:
-        """Cancels the child runs and items whose step was ended by an event after number `since`; False when some could not be."""
+        """Cancels the child runs and items, and stops the work, whose step was ended by an event after number `since`; False when some
+        could not be."""
         done = True
         for name in [name for name, number in state.abandoned.items() if number > since]:
             try:
-                if name.startswith(ITEMS_OF):
-                    self._cancel_items(run, int(name.removeprefix(ITEMS_OF)))
-                else:
-                    self._cancel_child(name, run)
+                self._cancel_one(name, run)
             except Exception:  # one child's trouble must not save the others; the sweep comes back for it
                 log.exception("child %s of run %s could not be canceled", name, run.id)
                 done = False
         return done
+
+    def _cancel_one(self, name: str, run: Run) -> None:
+        if name.startswith(ITEMS_OF):
+            self._cancel_items(run, int(name.removeprefix(ITEMS_OF)))
+        elif name.startswith(CODE_OF):
+            self._stops.code(run.id, int(name.removeprefix(CODE_OF)))
+        elif name.startswith(PARKED_OF):
+            self._stops.parked(run.id, int(name.removeprefix(PARKED_OF)))
+        else:
+            self._cancel_child(name, run)
 
     def _cancel_items(self, run: Run, token: int) -> None:
         """Begins no further items and cancels those under way; one that begins at this moment asks for its run and ends by itself."""

@@ -8,6 +8,7 @@ from quintet.services.journal import Journal
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Bursts, Carriers, Clock, Timers
 from quintet.services.settling import Settling
+from quintet.services.zombies import Zombies
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,5 @@ class Engine:
     bursts: Bursts
     timers: Timers
     carriers: Carriers
+    zombies: Zombies
     clock: Clock

@@ -20,8 +20,9 @@ LOST = StepError("HeartbeatLost", f"no sign of life for {HEARTBEAT.total_seconds
 
 
 def reporting(state: RunState) -> Iterator[StepState]:
-    """The steps that wait for a report."""
-    return (state.steps[path] for path in state.waiting if state.steps[path].wait.get("for") == REPORT)
+    """The steps that wait for a report and whose endpoint must give signs of life; agents of tasks need not."""
+    waits = (state.steps[path] for path in state.waiting)
+    return (step for step in waits if step.wait.get("for") == REPORT and "since" in step.wait)
 
 
 def silent_at(state: RunState, beaten: datetime | None = None) -> datetime | None:
@@ -57,7 +58,7 @@ class Heartbeats:
         def decision(current: OpenRun, draft: Draft) -> None:
             for step in list(reporting(current.state)):
                 if _last_sign(step, beaten) + HEARTBEAT <= draft.now:
-                    rules.fail(draft, step.path, LOST)
+                    rules.fail(draft, step.path, LOST, cut=True)
 
         self._journal.decide(opened.run.id, decision)
         self._journal.refresh(opened)

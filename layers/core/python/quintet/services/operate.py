@@ -9,6 +9,7 @@ from quintet.domain.events import EventType, to_millis
 from quintet.domain.rules import Draft
 from quintet.domain.run import Run
 from quintet.domain.state import StepState
+from quintet.domain.status import RunStatus
 from quintet.services.again import RetryRun
 from quintet.services.endings import Endings
 from quintet.services.journal import Journal, OpenRun
@@ -78,6 +79,8 @@ class OperateStep:
             settle(opened, draft, step)
 
         opened, _ = self._journal.decide(run_id, decision)
+        if opened.state.status is RunStatus.PAUSED:  # no burst comes that would stop what the step had left at work
+            self._endings.cancel_abandoned(opened.run, opened.state)
         self._endings.wake(run_id)
         return opened.run
 

@@ -29,7 +29,7 @@ from quintet.services.terms import DUE_GRACE
 from quintet.services.tokens import RunToken
 
 ENDPOINT = "endpoint"
-"""The kind whose endpoints may report."""
+"""The kind whose endpoints may report all; agents of tasks report all but their completion."""
 LEVELS = ("debug", "info", "warn", "error")
 CHECKPOINT, OUTPUT = "checkpoint", "output"
 """The kinds of records."""
@@ -181,9 +181,16 @@ class Report:
     def complete(self, token: RunToken, run_id: str, result: Any = None) -> Run:
         """Completes the live step with a result (JSON); of racing ends one wins, the others raise Conflict.
 
-        A result that breaks the job's result_schema fails the step, as it would in an answer.
+        A result that breaks the job's result_schema fails the step, as it would in an answer. Tasks are completed elsewhere: with rows
+        (see TaskReports).
         """
-        return self._end(token, run_id, lambda step: self._judge(step.define.config, result))
+
+        def outcome(step: StepState) -> Outcome:
+            if step.define.kind != ENDPOINT:
+                raise Conflict("a task is completed by its callback, X-Quintet-Callback")
+            return self._judge(step.define.config, result)
+
+        return self._end(token, run_id, outcome)
 
     def fail(self, token: RunToken, run_id: str, error: Mapping[str, Any] | str, *, retryable: bool = True) -> Run:
         """Fails the live attempt; the step's retry policy decides what follows, unless it is not `retryable`.

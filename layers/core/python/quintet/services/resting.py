@@ -25,8 +25,8 @@ def worth_telling(state: RunState, now: datetime) -> bool:
     return rules.resting_status(state) is RunStatus.WAITING and state.status is RunStatus.EXECUTING
 
 
-def next_look(state: RunState, now: datetime) -> datetime:
-    """When the sweep looks at the run, should nobody have woken it."""
+def next_look(state: RunState, now: datetime, given_up_at: datetime | None = None) -> datetime:
+    """When the sweep looks at the run, should nobody have woken it; at the latest when it would give it up."""
     if any(state.steps[path].carrier is None for path in state.running):
         far = UNTAKEN_CHECK
     elif state.running or any(_elsewhere(state.steps[path]) for path in state.waiting):
@@ -36,10 +36,10 @@ def next_look(state: RunState, now: datetime) -> datetime:
     look = now + far
     if (moment := rules.next_moment(state)) is not None:
         look = min(look, moment + DUE_GRACE)
-    if (silent := silent_at(state)) is not None:
-        look = min(look, max(silent, now))
+    for moment_of_its_own in (silent_at(state), given_up_at):
+        look = look if moment_of_its_own is None else min(look, max(moment_of_its_own, now))
     return look
 
 
 def _elsewhere(step: StepState) -> bool:
-    return step.wait.get("for") in {"child", "items"}
+    return step.parked or step.wait.get("for") in {"child", "items"}

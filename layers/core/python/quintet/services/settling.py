@@ -1,13 +1,22 @@
 """Books what became of attempts: outcomes as journal events, large results in the blob store."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from quintet.domain import rules
 from quintet.domain.events import EventType, to_millis
+from quintet.domain.jsontext import compact
 from quintet.domain.outcome import Completed, Failed, Opens, Outcome, Waits
 from quintet.domain.rules import Draft
 from quintet.services.payloads import Payloads
 from quintet.services.ports.world import Ids
+
+log = logging.getLogger(__name__)
+
+NOTES_BYTES = 4096
+"""The most that an outcome's notes may have, as JSON: every list of runs carries them."""
 
 
 class Settling:
@@ -20,10 +29,12 @@ class Settling:
     def settle(self, draft: Draft, path: str, outcome: Outcome) -> None:
         """Books an outcome of the live attempt."""
         match outcome:
-            case Completed(result, trace):
+            case Completed(result, trace, notes):
+                self._note(draft, notes)
                 draft.add(EventType.STEP_COMPLETED, path, result=result, trace=trace)
-            case Failed(error, trace):
-                rules.fail(draft, path, error, self._ids.chance(), trace)
+            case Failed(error, trace, notes, cut):
+                self._note(draft, notes)
+                rules.fail(draft, path, error, self._ids.chance(), trace, cut=cut)
             case Waits(for_, until, deadline, details, trace):
                 until_ms = None if until is None else to_millis(until)
                 deadline_ms = None if deadline is None else to_millis(deadline)
@@ -32,6 +43,16 @@ class Settling:
             case Opens(indexes):
                 for index in indexes:
                     draft.add(EventType.FRAME_OPENED, path, index=index)
+
+    @staticmethod
+    def _note(draft: Draft, notes: Mapping[str, Any] | None) -> None:
+        if not notes:
+            return
+        if (size := len(compact(dict(notes)).encode())) > NOTES_BYTES:
+            # They lie in the run's item: the step's end counts for more than what lists would show of it.
+            log.error("notes of %s bytes on run %s are left out", size, draft.state.run_id)
+            return
+        draft.add(EventType.RUN_NOTED, metadata=dict(notes))
 
     def keep(self, outcome: Outcome) -> Outcome:
         """The outcome with its result as the journal keeps it; settle takes only such."""

@@ -122,6 +122,9 @@ class Slice:
         if taken_over:
             draft.add(EventType.BURST_CLAIMED, **_claim_data(self.claim))
             rules.crash_lost(draft, self.claim)
+        if self.outcomes and any(number <= self.heard for number in state.abandoned.values()):
+            # With what is booked it costs nothing, and spares the slices after this one to stop the same again.
+            draft.add(EventType.RUN_CLEARED, until=self.heard)
         booked = self._book(draft)
         begun = self._unsent() if taken_over else []
         if state.status is not RunStatus.PAUSED:  # what was under way may end; nothing begins, and nothing ends by time
@@ -228,7 +231,8 @@ class Slice:
         except Exception as fault:  # its siblings are under way already; the attempt has failed, and its policy decides
             log.exception("no carrier for %s of run %s", attempt.path, self.opened.run.id)
             error = StepError("CarrierNotStarted", f"the attempt could not be handed on ({type(fault).__name__})")
-            self.outcomes.append((attempt.path, attempt.token, Failed(error)))
+            # A carrier may have begun all the same, had only the answer to the call been lost.
+            self.outcomes.append((attempt.path, attempt.token, Failed(error, cut=True)))
 
     def _await(self) -> None:
         """Waits for the first attempt to end, or until it is time to look at the journal or the clock."""
@@ -300,7 +304,8 @@ class Slice:
         timed = None if state.status is RunStatus.PAUSED else rules.next_moment(state, carried=False)
         if timed is not None:
             self.engine.timers.start(run_id, timed)
-        if self.engine.runs.rest(run_id, self.claim.epoch, next_look(state, self.engine.clock.now())):
+        look = next_look(state, self.engine.clock.now(), self.engine.zombies.due_at(self.opened))
+        if self.engine.runs.rest(run_id, self.claim.epoch, look):
             return END
         self._reopen()
         return None
@@ -318,6 +323,7 @@ def _as_outcome(returned: object) -> Outcome:
     if isinstance(returned, Exception):
         log.error("an attempt met a fault of the engine", exc_info=returned)
         return Failed(
-            StepError("EngineFault", f"the engine failed while doing the attempt ({type(returned).__name__})")
+            StepError("EngineFault", f"the engine failed while doing the attempt ({type(returned).__name__})"),
+            cut=True,  # what it began may be at work
         )
     return returned  # type: ignore[return-value]  # the pool returns what Attempt.enact returned

@@ -16,6 +16,7 @@ from quintet.services.asks import Ask
 from quintet.services.endings import Endings
 from quintet.services.heartbeats import Heartbeats
 from quintet.services.journal import Journal, OpenRun
+from quintet.services.parked import UntoldEnds
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Guard, Lapse, Runs
 from quintet.services.ports.world import Bursts, Clock
@@ -33,6 +34,7 @@ from quintet.services.terms import (
     RESTING_CHECK,
     UNTAKEN_CHECK,
 )
+from quintet.services.zombies import Zombies
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,8 @@ class Sweep:
         journal: Journal,
         endings: Endings,
         heartbeats: Heartbeats,
+        untold: UntoldEnds,
+        zombies: Zombies,
         bursts: Bursts,
         clock: Clock,
         hold_back: Callable[[Run], None],
@@ -102,6 +106,8 @@ class Sweep:
         self._journal = journal
         self._endings = endings
         self._heartbeats = heartbeats
+        self._untold = untold
+        self._zombies = zombies
         self._bursts = bursts
         self._clock = clock
         self._hold_back = hold_back
@@ -134,12 +140,22 @@ class Sweep:
             if lapse.status.terminal:
                 return self._finish(lapse)
             if lapse.status is RunStatus.PAUSED:
-                # A person has it; but should it be resumed at this very moment, this look takes the place of its own.
-                self._runs.postpone(lapse.run_id, now + RESTING_CHECK)
-                return False
+                return self._look_at_paused(lapse, now)
             return self._take_up_live(lapse, now, leases_lapsed=leases_lapsed)
         except (AppendConflict, NotFound):
             return False
+
+    def _look_at_paused(self, lapse: Lapse, now: datetime) -> bool:
+        """A person has it: nothing goes on. But what somebody settled by hand meanwhile is stopped, and its time may be over."""
+        opened = self._journal.open(lapse.run_id)
+        due = self._zombies.due_at(opened)
+        # Should it be resumed at this very moment, this look takes the place of its own.
+        look = now + RESTING_CHECK
+        self._runs.postpone(lapse.run_id, look if due is None else min(look, max(due, now)))
+        if self._zombies.give_up_due(opened, now):
+            return True
+        self._endings.cancel_abandoned(opened.run, opened.state)
+        return False
 
     def _take_up_live(self, lapse: Lapse, now: datetime, *, leases_lapsed: bool) -> bool:
         lost = leases_lapsed and self._lose_carried(lapse.run_id)
@@ -155,7 +171,7 @@ class Sweep:
         def decision(opened: OpenRun, draft: Draft) -> bool:
             carried = [path for path in opened.state.running if opened.state.steps[path].carrier]
             for path in carried:
-                fail(draft, path, CRASHED)
+                fail(draft, path, CRASHED, cut=True)
             return bool(carried)
 
         return self._journal.decide(run_id, decision)[1]
@@ -178,8 +194,11 @@ class Sweep:
             self._runs.postpone(lapse.run_id, look)  # before it is let in, and has to be looked at sooner
             self._hold_back(opened.run)
             return False
+        if self._zombies.give_up_due(opened, now):
+            return True
         number, state = opened.state.number, opened.state
         self._endings.hear_children(opened)
+        self._untold.hear(opened, now, restarted=restarted)
         silent = self._heartbeats.check(opened, now)
         moment = next_moment(state)
         heard = bool(lost or state.number > number or state.ready or state.turns or state.failing)
@@ -189,7 +208,8 @@ class Sweep:
         waited = now - (state.changed_at or now)
         look = now + min(max(CARRIED_CHECK, waited / 4), LONGEST_CHECK)
         look = min(look, now + UNTAKEN_CHECK) if called else look
-        look = look if silent is None else min(look, max(silent, now))
+        for moment_of_its_own in (silent, self._zombies.due_at(opened)):
+            look = look if moment_of_its_own is None else min(look, max(moment_of_its_own, now))
         self._runs.postpone(lapse.run_id, look if moment is None else min(look, max(moment, now) + DUE_GRACE))
         if not heard and elsewhere and (moment is None or moment > now):
             return False

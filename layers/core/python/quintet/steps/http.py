@@ -107,7 +107,7 @@ def _request(call: StepCall) -> HttpRequest:
         headers["Idempotency-Key"] = call.idempotency_key
     return HttpRequest(
         method=(config.get("method") or "GET").upper(),
-        url=_with_query(config["url"], config.get("query")),
+        url=with_query(config["url"], config.get("query")),
         headers=headers,
         body=body,
         timeout=call.timeout,
@@ -126,7 +126,8 @@ def _body(value: Any, content_type: str) -> tuple[bytes | None, str]:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), "application/json"
 
 
-def _with_query(url: str, query: Mapping[str, Any] | None) -> str:
+def with_query(url: str, query: Mapping[str, Any] | None) -> str:
+    """A URL with more in its query: texts as they are, other JSON as JSON, a list as several of its name; null is left out."""
     if not query:
         return url
     parts = urlsplit(url)

@@ -1,7 +1,8 @@
 """What all step kinds share."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from quintet.domain.definition import StepDef
 from quintet.domain.errors import Problem
@@ -49,6 +50,14 @@ class Kind(ABC):
     def enact(self, call: StepCall) -> Outcome:
         """Does one attempt, unless the rendered config is wrong."""
         return rendered_fault(call.config, self.fields) or self.perform(call)
+
+    def leaves(self, step: StepDef) -> str | None:
+        """What an attempt leaves at work elsewhere; see the port."""
+        return None
+
+    def conclude(self, call: StepCall, ended: Mapping[str, Any]) -> Outcome:
+        """What an attempt comes to whose parked work has ended; only kinds that park work are asked."""
+        raise TypeError(f"{call.step.define.kind} parks no work")
 
     @abstractmethod
     def perform(self, call: StepCall) -> Outcome:

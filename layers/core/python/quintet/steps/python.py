@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from quintet.domain.definition import StepDef
 from quintet.domain.errors import Problem
 from quintet.domain.outcome import Completed, Failed, Outcome
+from quintet.domain.program_text import python_fault
 from quintet.services.ports.steps import StepCall
 from quintet.steps.fields import Field, Fields, number, refuse, text
 from quintet.steps.user_code import MAX_REQUEST, UserCodeKind, error_of, seen
@@ -37,13 +38,8 @@ class PythonKind(UserCodeKind):
         code = step.config.get("code")
         if not isinstance(code, str):
             return []
-        try:
-            compile(code, "<step>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            line = getattr(error, "lineno", None)
-            what = getattr(error, "msg", None) or str(error) or type(error).__name__
-            return [Problem(("code",), f"{what} (line {line})" if line else what, "bad_code")]
-        return []
+        fault = python_fault(code)
+        return [Problem(("code",), fault, "bad_code")] if fault else []
 
     def perform(self, call: StepCall) -> Outcome:
         """Runs the code in the runner."""

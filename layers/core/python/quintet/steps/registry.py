@@ -13,16 +13,22 @@ from quintet.steps.map import MapKind
 from quintet.steps.python import PythonKind
 from quintet.steps.set import SetKind
 from quintet.steps.shell import ShellKind
+from quintet.steps.spark import SparkKind
+from quintet.steps.spark_parts import spark_parts
 from quintet.steps.sql import SqlKind
 from quintet.steps.subrun import SubrunKind
 from quintet.steps.switch import SwitchKind
-from quintet.steps.tools import Tools
+from quintet.steps.task import TaskKind
+from quintet.steps.task_works import task_works
+from quintet.steps.tools import TaskTools, Tools
+from quintet.steps.user_code import Runner
 from quintet.steps.wait import WaitKind
 
 
 def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
     """Every kind by its name, working with these tools."""
     expressions = tools.expressions
+    runner = Runner(tools.functions, tools.runner_function, tools.blobs)
     kinds: tuple[Kind, ...] = (
         HttpKind(expressions, tools.http),
         EndpointKind(
@@ -35,8 +41,8 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
             tools.schemas,
             tools.clock,
         ),
-        PythonKind(expressions, tools.functions, tools.runner_function),
-        ShellKind(expressions, tools.functions, tools.runner_function),
+        PythonKind(expressions, runner),
+        ShellKind(expressions, runner),
         SqlKind(expressions, tools.functions, tools.blobs, tools.sql_function),
         WaitKind(expressions),
         SwitchKind(expressions),
@@ -48,4 +54,12 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
     )
     if tools.subscriptions is not None:
         kinds += (EventKind(expressions, tools.subscriptions),)
+    if tools.tasks is not None:
+        kinds += (SparkKind(expressions, spark_parts(tools, tools.tasks), tools.tasks.programs),)
+        kinds += (_task_kind(tools, tools.tasks, runner),)
     return {kind.name: kind for kind in kinds}
+
+
+def _task_kind(tools: Tools, tasks: TaskTools, runner: Runner) -> TaskKind:
+    works = task_works(tools, tasks, runner)
+    return TaskKind(tools.expressions, tasks.jobs, tasks.programs, tasks.contents, tools.vault, works)

@@ -13,6 +13,7 @@ from quintet.domain.outcome import Completed, Failed, Outcome, StepError
 from quintet.services.ports.functions import FunctionFault, Functions
 from quintet.services.ports.steps import Expressions, StepCall
 from quintet.services.ports.world import Blobs
+from quintet.services.stops import CODE, leash
 from quintet.steps.fields import Field, Fields, mapping_of, one_of, refuse, templated, text
 from quintet.steps.kind import Kind
 
@@ -68,6 +69,10 @@ class SqlKind(Kind):
         message = "a table's name is a letter or _ and up to 62 letters, digits and _"
         return [Problem(("inputs", name), message, "bad_key") for name in inputs if not TABLE.fullmatch(str(name))]
 
+    def leaves(self, step: StepDef) -> str:
+        """A query, which goes on unless it is stopped."""
+        return CODE
+
     def perform(self, call: StepCall) -> Outcome:
         """Runs the query in the SQL function and records the dataset."""
         id_ = str(uuid5(DATASETS, f"{call.idempotency_key}:{call.token}"))
@@ -81,11 +86,12 @@ class SqlKind(Kind):
             "inputs": inputs,
             "output": {"blob": f"datasets/{call.run.tenant}/{id_}.{format_}", "format": format_},
             "timeout": call.timeout,
+            "leash": leash(call.run.id, call.token),
         }
         try:
             answer = self._functions.call(self._function, payload, call.timeout + ANSWER_SECONDS)
         except FunctionFault as fault:
-            return Failed(StepError(f"Sql{fault.type}", f"the SQL function did not answer: {fault}"))
+            return Failed(StepError(f"Sql{fault.type}", f"the SQL function did not answer: {fault}"), cut=True)
         if not answer.get("ok"):
             error = answer.get("error") or {}
             type_ = str(error.get("type", "SqlError"))

@@ -4,15 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quintet.domain.dataset import Content
 from quintet.domain.run import Run
 from quintet.services.ports.events import Subscriptions
 from quintet.services.ports.functions import Functions
 from quintet.services.ports.http import HttpClient
+from quintet.services.ports.jobs import Jobs
+from quintet.services.ports.queries import Files
 from quintet.services.ports.schemas import Schemas
 from quintet.services.ports.secrets import Vault
 from quintet.services.ports.steps import Expressions, StepCall
 from quintet.services.ports.webhooks import Signatures
-from quintet.services.ports.world import Blobs, Clock
+from quintet.services.ports.world import Blobs, Clock, Parking
+from quintet.services.programs import Programs
 from quintet.services.tokens import RunTokens
 
 StartChild = Callable[[StepCall, str, Any], str]
@@ -20,6 +24,23 @@ StartChild = Callable[[StepCall, str, Any], str]
 
 JobSecrets = Callable[[Run], Sequence[str]]
 """The secrets of a run's job that sign its calls now, sealed, newest first."""
+
+
+Contents = Callable[[str, int], Content]
+"""What a project's dataset (its number) holds now. Raises NotFound, Conflict when there is nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTools:
+    """What the works of tasks use besides."""
+
+    jobs: Jobs
+    programs: Programs
+    contents: Contents
+    files: Files
+    parking: Parking
+    zombie_hours: float = 24.0
+    """How long their runs may be at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +62,5 @@ class Tools:
     sql_function: str = ""
     subscriptions: Subscriptions | None = None
     """Without them no step can wait for an event."""
+    tasks: TaskTools | None = None
+    """Without them no step can do a task."""

@@ -8,13 +8,14 @@ from typing import Any, Protocol, cast
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route, Router
 
+from quintet.domain.errors import TooLarge
 from quintet.domain.job import JobVersion
 from quintet.services.ports.jobs import Jobs
 from quintet.web.authentication import Caller
 from quintet.web.engine import Engine
 from quintet.web.event import HttpEvent
 from quintet.web.gate import Gate, scope_of
-from quintet.web.rendering import to_json
+from quintet.web.rendering import ANSWER_BYTES, to_json, too_large
 
 REQUEST_ID = "x-request-id"
 _KEPT_VERSIONS = 1024
@@ -130,10 +131,15 @@ class Api(APIGatewayHttpResolver):
         try:
             answer = self.resolve(cast(dict[str, Any], event), context)
         except Exception as error:  # noqa: BLE001  # the last line of defence: a caller never sees a traceback
-            response = self._failed(error)
-            answer = {"statusCode": response.status_code, "headers": dict(response.headers), "body": response.body}
+            answer = self._said(self._failed(error))
+        if too_large(answer.get("body") or ""):
+            answer = self._said(self._failed(TooLarge(f"the answer is above {ANSWER_BYTES} bytes: ask for less")))
         answer.setdefault("headers", {})[REQUEST_ID] = request_id(event, context)
         return answer
+
+    @staticmethod
+    def _said(response: Response[str]) -> dict[str, Any]:
+        return {"statusCode": response.status_code, "headers": dict(response.headers), "body": response.body}
 
     def _to_proxy_event(self, event: dict[str, Any]) -> HttpEvent:
         return HttpEvent(event)

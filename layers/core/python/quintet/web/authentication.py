@@ -55,11 +55,14 @@ class Credential:
 
 
 def credential(headers: Mapping[str, str], cookies: Sequence[str]) -> Credential:
-    """The secret a request carries: bearer token, else X-API-Key, else cookie. `headers` are by lower-case name. Raises Unauthenticated."""
+    """The secret a request carries: bearer token, else X-API-Key, else cookie. `headers` are by lower-case name. Raises Unauthenticated.
+
+    X-API-Key may be written `org:<key>`: the key follows the last colon, and says by itself whose it is.
+    """
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return Credential(token.strip())
-    if given := headers.get("x-api-key", "").strip():
+    if given := headers.get("x-api-key", "").rpartition(":")[2].strip():
         return Credential(given)
     for line in (*cookies, headers.get("cookie", "")):
         if secret := _from_cookie(line):

@@ -5,10 +5,13 @@ import binascii
 import json
 import math
 import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 64
+MAX_EXPONENT = 6144
+"""Of exact numbers, above and below: that of decimal128, twenty times a double's, so that nothing that reckons with them runs away."""
 
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|([\[{])|([\]}])', re.DOTALL)
 
@@ -40,11 +43,11 @@ def raw_body(body: str | None, is_base64: bool, most: int = MAX_BYTES) -> bytes:
     return raw
 
 
-def parse(raw: bytes, most: int = MAX_BYTES) -> Any:
+def parse(raw: bytes, most: int = MAX_BYTES, *, exact: bool = False) -> Any:
     """The JSON value of a body; None when there is no body at all. Raises BadBody, BodyTooLarge.
 
     Refused beyond what JSON itself refuses: NaN and infinities, numbers no float holds, duplicate keys, lone surrogates, nesting
-    deeper than MAX_DEPTH.
+    deeper than MAX_DEPTH. `exact`: numbers that aren't whole are Decimals, digit by digit, of exponents up to MAX_EXPONENT.
     """
     if len(raw) > most:
         raise BodyTooLarge(most)
@@ -56,7 +59,8 @@ def parse(raw: bytes, most: int = MAX_BYTES) -> Any:
         return None
     _check_depth(text)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_float=_number, parse_constant=_constant)
+        number = _decimal if exact else _number
+        value = json.loads(text, object_pairs_hook=_object, parse_float=number, parse_constant=_constant)
     except json.JSONDecodeError as error:
         raise BadBody(error.msg, error.pos) from error
     except ValueError as error:  # Python's bound on the digits of one integer
@@ -101,6 +105,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _number(text: str) -> float:
     value = float(text)
     if math.isinf(value):
+        raise BadBody(f"{text[:40]} is no number that can be kept")
+    return value
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # an exponent that even Decimal has no room for
+        value = Decimal("NaN")
+    if not value.is_finite() or abs(value.adjusted()) > MAX_EXPONENT:
         raise BadBody(f"{text[:40]} is no number that can be kept")
     return value
 

@@ -6,6 +6,8 @@ from quintet.domain.run import Run
 from quintet.services.again import RetryRun
 from quintet.services.answer import AnswerStep
 from quintet.services.checks import Checks
+from quintet.services.dataset_queries import DatasetQueries
+from quintet.services.datasets import Datasets
 from quintet.services.dependencies import Dependencies
 from quintet.services.events import PublishEvent
 from quintet.services.groups import JobGroups
@@ -13,7 +15,9 @@ from quintet.services.holding import HoldRuns
 from quintet.services.jobs import DefineJob
 from quintet.services.keys import ManageKeys
 from quintet.services.operate import OperateStep
+from quintet.services.pages import Pages
 from quintet.services.payloads import Payloads
+from quintet.services.ports.collections import Collections
 from quintet.services.ports.http import UrlGuard
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.keys import Keys
@@ -24,14 +28,18 @@ from quintet.services.ports.schemas import Schemas
 from quintet.services.ports.secrets import Vault
 from quintet.services.ports.steps import Expressions
 from quintet.services.ports.world import Blobs, Clock, Ids, Logs
+from quintet.services.programs import Programs
 from quintet.services.projects import Projects
 from quintet.services.reading import Reading
 from quintet.services.report import Report
+from quintet.services.rows import Rows
 from quintet.services.submit import Submit
 from quintet.services.switch import SwitchJobs
+from quintet.services.task_reports import TaskReports
 from quintet.services.tokens import RunTokens
 from quintet.services.trigger import TriggerRun
 from quintet.services.webhooks import CompletionWebhooks
+from quintet.services.zombies import Zombies
 
 
 class Engine(Protocol):
@@ -188,13 +196,53 @@ class Engine(Protocol):
         ...
 
     @property
+    def pages(self) -> Pages:
+        """Fetches pages of the web."""
+        ...
+
+    @property
     def projects(self) -> Projects:
         """Makes and shows projects."""
         ...
 
     @property
+    def task_reports(self) -> TaskReports:
+        """What agents report of their end."""
+        ...
+
+    @property
+    def programs(self) -> Programs:
+        """What tasks run."""
+        ...
+
+    @property
+    def collections(self) -> Collections:
+        """Numbered records."""
+        ...
+
+    @property
+    def zombies(self) -> Zombies:
+        """Gives up runs that are at work for too long."""
+        ...
+
+    @property
     def dependencies(self) -> Dependencies:
         """Has jobs follow other jobs."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """Tables of free JSON rows."""
+        ...
+
+    @property
+    def datasets(self) -> Datasets:
+        """Tables whose rows are files."""
+        ...
+
+    @property
+    def queries(self) -> DatasetQueries:
+        """SQL over datasets."""
         ...
 
     def cancel_run(self, project: str, run_id: str, by: str, reason: str | None = None) -> Run:

@@ -10,9 +10,10 @@ from quintet.web import bodies
 
 
 class HttpEvent(APIGatewayProxyEventV2):
-    """One request; its body may have `most_bytes`."""
+    """One request; its body may have `most_bytes`, and numbers in it are `exact` or floats."""
 
     most_bytes = bodies.MAX_BYTES
+    exact = False
 
     @cached_property
     def lower_headers(self) -> dict[str, str]:
@@ -42,7 +43,7 @@ class HttpEvent(APIGatewayProxyEventV2):
     @cached_property
     def json_body(self) -> Any:
         """The body's JSON value, None without a body. Raises BadBody, BodyTooLarge."""
-        return bodies.parse(self.raw, self.most_bytes)
+        return bodies.parse(self.raw, self.most_bytes, exact=self.exact)
 
     @property
     def request_id(self) -> str:

@@ -19,6 +19,8 @@ PUBLIC = "public"
 _SCOPE = "quintet_scope"
 _FIRST = "quintet_first"
 _TAKES = "quintet_takes"
+_EXACT = "quintet_exact"
+_OR_RUN_TOKEN = "quintet_or_run_token"  # noqa: S105  # the name of a mark
 _JSON = ("application/json", "text/json")
 
 
@@ -53,6 +55,19 @@ def takes(most: int) -> Callable[[F], F]:
     return mark
 
 
+def exact(route: F) -> F:
+    """Marks a route to whose body numbers come digit by digit: those that aren't whole as Decimals."""
+    setattr(route, _EXACT, True)
+    return route
+
+
+def or_run_token(route: F) -> F:
+    """Marks a route that the program which works on a run may call too: by the run's token, in X-Run-Token or as a bearer. Whom it speaks
+    for is then in the request's context, as `run_token`, and no caller is."""
+    setattr(route, _OR_RUN_TOKEN, True)
+    return route
+
+
 def scope_of(route: Callable[..., Any]) -> str:
     """The scope a route was marked with; a route that nobody marked is a fault of ours, found when the API is built."""
     return str(getattr(route, _SCOPE))
@@ -70,13 +85,26 @@ class Gate(OpenAPIRequestValidationMiddleware):
         """Admits the caller, validates the request, goes on. Raises Unauthenticated, Forbidden, RequestValidationError."""
         route = app.context["_route"].func
         scope = scope_of(route)
-        if scope != PUBLIC:
+        if scope != PUBLIC and not self._speaks_for_run(app, route):
             self._admit(app, scope)
         app.current_event.most_bytes = getattr(route, _TAKES, MAX_BYTES)
+        app.current_event.exact = getattr(route, _EXACT, False)
         check = getattr(route, _FIRST, None)
         if check is not None:
             check(app.context["_route_args"])
         return super().handler(app, next_middleware)
+
+    def _speaks_for_run(self, app: Any, route: Callable[..., Any]) -> bool:
+        """True when a run's token came, where one counts. Raises Unauthenticated for one that is not ours."""
+        if not getattr(route, _OR_RUN_TOKEN, False):
+            return False
+        headers = app.current_event.lower_headers
+        scheme, _, bearer = headers.get("authorization", "").strip().partition(" ")
+        signed = bearer.strip() if scheme.lower() == "bearer" and bearer.count(".") == 2 else ""
+        token = headers.get("x-run-token", "").strip() or signed
+        if token:
+            app.append_context(run_token=self._engine().run_tokens.read(token))
+        return bool(token)
 
     def _admit(self, app: Any, scope: str) -> None:
         event: HttpEvent = app.current_event

@@ -1,11 +1,12 @@
 """Writes answers as exact JSON: times to the millisecond in UTC, no NaN, every string encodable."""
 
 import json
-import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, WithJsonSchema
+
+from quintet.domain.jsontext import compact, finite
 
 
 def moment(at: datetime) -> str:
@@ -20,24 +21,19 @@ Moment = Annotated[
 ]
 
 
+ANSWER_BYTES = 6_200_000
+"""Of an answer's body as it leaves a function: a JSON string, with quotes and what is no ASCII escaped. Lambda hands on 6 MiB in all."""
+_WIDEST = 12  # bytes that one character takes there
+
+
+def too_large(body: str) -> bool:
+    """Tells whether a body is more than a function may answer."""
+    return len(body) * _WIDEST > ANSWER_BYTES and len(json.dumps(body)) > ANSWER_BYTES
+
+
 def to_json(value: Any) -> str:
-    """Compact JSON text of plain data."""
+    """Compact JSON text of plain data; Decimals are numbers, digit by digit."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+        return compact(value, str)
     except ValueError:  # a result computed outside JSON's numbers: shown as null rather than refused
-        text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), default=str)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair has no UTF-8: keep it as its escape
-        text = json.dumps(json.loads(text), separators=(",", ":"))
-    return text
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value
+        return compact(finite(value), str)

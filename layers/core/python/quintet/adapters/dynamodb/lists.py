@@ -10,9 +10,10 @@ from quintet.adapters.dynamodb.items import (
     META,
     lapse_of,
     project_status,
+    run_key,
     run_of,
 )
-from quintet.adapters.dynamodb.slots import counted
+from quintet.adapters.dynamodb.slots import counted, slot_key
 from quintet.adapters.dynamodb.table import Item, Table, text
 from quintet.domain.events import to_millis
 from quintet.domain.run import Run
@@ -84,6 +85,18 @@ class RunLists:
         )
         ids = (str(entry["queue_rank"]["S"]).partition("#")[2] for entry in entries)
         return next((run_id for run_id in ids if run_id not in passed_over), None)
+
+    def last_holders(self, slots: Sequence[str]) -> dict[str, Run]:
+        """By slot the run that took a place of it last."""
+        found = self.table.get_many(slot_key(slot) for slot in dict.fromkeys(slots))
+        last = {
+            slot: item["last_holder"]["S"]
+            for slot in slots
+            if (item := found.get(slot_key(slot))) and "last_holder" in item
+        }
+        items = self.table.get_many((run_key(run_id), META) for run_id in set(last.values()))
+        runs = {slot: items.get((run_key(run_id), META)) for slot, run_id in last.items()}
+        return {slot: run_of(item) for slot, item in runs.items() if item is not None}
 
     def due(self, now: datetime, limit: int) -> list[Lapse]:
         """Runs whose due time has come, oldest first."""

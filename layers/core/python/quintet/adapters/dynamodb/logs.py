@@ -28,12 +28,22 @@ class DynamoLogs:
         if limit <= 0:
             return []
         low = "L#" if after is None else f"L#{after}\x00"  # the least text above `after`
-        params: dict[str, Any] = {
-            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {":pk": text(f"RUN#{run_id}"), ":low": text(low), ":high": text("L~")},
-            "ConsistentRead": True,
-        }
-        return [_entry(item) for item in islice(self._table.query(**params, Limit=limit), limit)]
+        return [_entry(item) for item in islice(self._table.query(**_lines(run_id, low), Limit=limit), limit)]
+
+    def last(self, run_id: str, limit: int) -> list[LogEntry]:
+        """The last lines, in order; what comes before them is not read."""
+        if limit <= 0:
+            return []
+        newest = self._table.query(**_lines(run_id, "L#"), ScanIndexForward=False, Limit=limit)
+        return [_entry(item) for item in islice(newest, limit)][::-1]
+
+
+def _lines(run_id: str, low: str) -> dict[str, Any]:
+    return {
+        "KeyConditionExpression": "pk = :pk AND sk BETWEEN :low AND :high",
+        "ExpressionAttributeValues": {":pk": text(f"RUN#{run_id}"), ":low": text(low), ":high": text("L~")},
+        "ConsistentRead": True,
+    }
 
 
 def _item(run_id: str, entry: LogEntry) -> Item:

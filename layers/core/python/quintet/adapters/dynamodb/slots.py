@@ -15,14 +15,14 @@ SLOT = "slot:"
 
 def take(name: str, limit: int, run_ids: Sequence[str]) -> Operation:
     """Takes a place of the slot for each run, unless it has not that many left; labelled `slot:<name>`."""
-    values = {":them": {"SS": list(run_ids)}, ":room": number(limit - len(run_ids))}
+    values = {":them": {"SS": list(run_ids)}, ":room": number(limit - len(run_ids)), ":last": text(run_ids[-1])}
     condition = "attribute_not_exists(holders) OR size(holders) <= :room"
     if len(run_ids) == 1:
         condition += " OR contains(holders, :run)"
         values[":run"] = text(run_ids[0])
     update = {
         "Key": key(*slot_key(name)),
-        "UpdateExpression": "ADD holders :them",
+        "UpdateExpression": "ADD holders :them SET last_holder = :last",
         "ConditionExpression": condition,
         "ExpressionAttributeValues": values,
     }

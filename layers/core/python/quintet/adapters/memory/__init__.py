@@ -1,5 +1,6 @@
 """The ports in memory: for the simulation, for tests, and for users' tests. Nothing survives the process."""
 
+from quintet.adapters.memory.collections import MemoryCollections
 from quintet.adapters.memory.dependencies import MemoryDependencies
 from quintet.adapters.memory.groups import MemoryGroups
 from quintet.adapters.memory.jobs import MemoryJobs
@@ -12,6 +13,7 @@ from quintet.adapters.memory.world import ManualClock, MemoryBlobs, MemoryLogs, 
 __all__ = [
     "ManualClock",
     "MemoryBlobs",
+    "MemoryCollections",
     "MemoryDependencies",
     "MemoryGroups",
     "MemoryJobs",

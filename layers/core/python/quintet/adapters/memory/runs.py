@@ -129,7 +129,7 @@ class MemoryRuns(MemoryLists):
                 kept.queued_at = str(full)
                 raise full
             for slot in slots_of(run):
-                self._standing.holders.setdefault(slot.name, set()).add(run.id)
+                self._standing.hold(slot.name, run.id)
             kept.face(run)
             kept.write(events)
             return kept.drive(lease_until)
@@ -139,6 +139,12 @@ class MemoryRuns(MemoryLists):
         with self._lock:
             waiting = [kept for kept in self._runs.values() if kept.queued_at == slot and kept.id not in passed_over]
         return min(waiting, key=lambda kept: kept.rank).id if waiting else None
+
+    def last_holders(self, slots: Sequence[str]) -> dict[str, Run]:
+        """By slot the run that took a place of it last."""
+        with self._lock:
+            last = self._standing.last
+            return {slot: self._runs[last[slot]].run for slot in slots if last.get(slot) in self._runs}
 
     # --- items of maps ---------------------------------------------------------------------------------------------------------
 

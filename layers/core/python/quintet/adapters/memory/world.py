@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import RLock
 
 from quintet.adapters.ids import Sequence as IdSequence
@@ -92,6 +93,43 @@ class MemoryBlobs:
             raise TooLarge(f"a blob of {len(body)} bytes; at most {most} are read")
         return body
 
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """Up to `length` of its bytes, from the byte `start` on. Raises NotFound."""
+        return self.get(name)[start : start + length]
+
+    def put_file(self, name: str, path: Path, content_type: str) -> None:
+        """Writes what a file of this machine holds."""
+        self.put(name, path.read_bytes(), content_type)
+
+    def copy(self, name: str, to: str) -> None:
+        """Writes the same bytes under another name. Raises NotFound."""
+        self.put(to, self.get(name))
+
+    def size(self, name: str) -> int:
+        """Its bytes. Raises NotFound."""
+        return len(self.get(name))
+
+    def names(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        """Up to `most` (name, bytes) below a prefix, in order."""
+        with self._lock:
+            found = sorted(name for name in self._bodies if name.startswith(prefix))
+            return [(name, len(self._bodies[name])) for name in found[:most]]
+
+    def drop(self, name: str) -> None:
+        """Removes it; nothing when it is not there."""
+        with self._lock:
+            self._bodies.pop(name, None)
+
+    def clear(self, prefix: str) -> None:
+        """Removes all whose names begin with the prefix."""
+        with self._lock:
+            for name in [name for name in self._bodies if name.startswith(prefix)]:
+                del self._bodies[name]
+
+    def address(self, name: str) -> str:
+        """As if its bucket were called `memory`."""
+        return f"s3://memory/{name}"
+
     def link(self, name: str, seconds: int) -> str:
         """A `memory:` URL, which nothing but a test reads."""
         return f"memory:{name}?seconds={seconds}"
@@ -126,6 +164,12 @@ class MemoryLogs:
             names = sorted(lines)
             start = 0 if after is None else bisect_right(names, after)
             return [lines[name] for name in names[start : start + limit]]
+
+    def last(self, run_id: str, limit: int) -> list[LogEntry]:
+        """The last lines, in order."""
+        with self._lock:
+            lines = self._lines.get(run_id, {})
+            return [lines[name] for name in sorted(lines)[-limit:]] if limit > 0 else []
 
 
 class MemoryVault:

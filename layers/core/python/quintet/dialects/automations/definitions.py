@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from quintet.dialects.automations.kinds import BODY, KINDS, TIMEOUT, UNAVAILABLE, WIRE_KINDS, KindWords, kind_list
+from quintet.dialects.automations.kinds import BODY, KINDS, TIMEOUT, WIRE_KINDS, KindWords, kind_list
 from quintet.dialects.automations.models import ConfigIn, RetryIn, StepIn
 from quintet.domain.definition import OnFailure, Plan, RetryPolicy, StepDef, Strategy
 from quintet.domain.errors import Invalid, Problem
@@ -44,8 +44,7 @@ def _step(given: StepIn, place: Place, faults: list[Problem], depth: int) -> Ste
     words = KINDS.get(given.kind)
     if words is None:
         known = f"Input should be one of {kind_list()}"
-        why = UNAVAILABLE.get(given.kind)
-        faults.append(Problem((*place, "kind"), f"{why}. {known}" if why else known, "unknown_kind"))
+        faults.append(Problem((*place, "kind"), known, "unknown_kind"))
         return None
     config, timeout, body = _config(given, words, place, faults, depth)
     return StepDef(

@@ -51,11 +51,8 @@ KINDS: dict[str, KindWords] = {
         },
     ),
     "shell": KindWords("shell", {"script": "script", "env": "env"}),
+    "spark": KindWords("spark", {"program": "program", "args": "args", "conf": "conf"}),
     "set": KindWords("set", {"values": "values"}),
-}
-
-UNAVAILABLE: dict[str, str] = {
-    "spark": "The kind 'spark' is known, but its engine is not part of this installation",
 }
 
 WIRE_KINDS: dict[str, str] = {words.core: wire for wire, words in KINDS.items()}

@@ -7,6 +7,7 @@ from typing import Any
 from quintet.dialects.automations.views import run_error
 from quintet.dialects.automations.words import RUN_WORDS, StepWord
 from quintet.domain.events import Event, EventType, from_millis
+from quintet.domain.fold import is_parked
 from quintet.domain.status import RunStatus
 from quintet.services.ports.world import LogEntry
 from quintet.web.rendering import moment
@@ -66,12 +67,16 @@ class AutomationWords:
         """The data of a heartbeat and of the end."""
         return {"runId": self.run_id, "status": RUN_WORDS[status], "at": moment(at)}
 
+    @staticmethod
+    def _now(event: Event, said: StepWord) -> StepWord:
+        return StepWord.RUNNING if is_parked(event) else said
+
     def _step(self, event: Event, path: str, said: StepWord, attempts: AttemptNumbers) -> dict[str, Any]:
         retry_at = event.data.get("retry_at")
         data: dict[str, Any] = {
             "runId": self.run_id,
             "key": path,
-            "status": said if retry_at is None else StepWord.PENDING,
+            "status": self._now(event, said) if retry_at is None else StepWord.PENDING,
             "attempt": attempts.of(event, path),
             "at": moment(event.at),
             "error": event.data.get("error"),
@@ -80,7 +85,7 @@ class AutomationWords:
             data["retryAt"] = moment(from_millis(retry_at))
         if "reason" in event.data:
             data["reason"] = event.data["reason"]
-        if event.type is EventType.STEP_WAITING:
+        if event.type is EventType.STEP_WAITING and not is_parked(event):
             data["waitingFor"] = event.data.get("for")
         if "reused_from" in event.data:
             data["reusedFrom"] = event.data["reused_from"]

@@ -8,6 +8,7 @@ from typing import Any
 from quintet.dialects.jobs.models_run_parts import AttemptView
 from quintet.dialects.jobs.views_runs import error_text, trace_view
 from quintet.domain.events import Event, EventType, from_millis
+from quintet.domain.fold import is_parked
 from quintet.domain.status import TERMINAL, StepStatus
 
 _ENDINGS = {
@@ -58,7 +59,7 @@ class _Reading:
         elif event.type is EventType.STEP_WAITING:
             # One that did not run before waits from its beginning.
             attempt = self._live.get(event.path) or self._begin(event.path, number, event, StepStatus.WAITING)
-            attempt.status = StepStatus.WAITING
+            attempt.status = StepStatus.RUNNING if is_parked(event) else StepStatus.WAITING
             attempt.trace = event.data.get("trace", attempt.trace)
         elif event.type is EventType.STEP_HURRIED:
             if rested := self._last.get(event.path):

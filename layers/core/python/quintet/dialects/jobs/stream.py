@@ -6,6 +6,7 @@ from typing import Any
 
 from quintet.dialects.jobs.views_runs import error_text
 from quintet.domain.events import Event, EventType, from_millis, to_millis
+from quintet.domain.fold import is_parked
 from quintet.domain.status import RunStatus, StepStatus
 from quintet.services.ports.world import LogEntry
 from quintet.web.rendering import moment
@@ -77,16 +78,17 @@ class JobWords:
     def _step(self, event: Event, path: str, status: StepStatus, attempts: AttemptNumbers) -> Said:
         hurried = event.type is EventType.STEP_HURRIED  # its next attempt comes at once, as somebody wished
         retry_at = to_millis(event.at) if hurried else event.data.get("retry_at")
+        now, waiting_for = (StepStatus.RUNNING, None) if is_parked(event) else (status, event.data.get("for"))
         return self._said(
             "step.status",
             event.at,
             step_ref=path,
-            status=status if retry_at is None else StepStatus.WAITING,
+            status=now if retry_at is None else StepStatus.WAITING,
             attempt=attempts.of(event, path),
             error=error_text(event.data.get("error"), path),
             next_retry_at=None if retry_at is None else moment(from_millis(retry_at)),
             reason=event.data.get("reason"),
-            waiting_for=event.data.get("for") if retry_at is None else "retry",
+            waiting_for=waiting_for if retry_at is None else "retry",
         )
 
     def _said(self, name: str, at: datetime, **data: Any) -> Said:

@@ -187,7 +187,7 @@ def step_view(run_id: str, step: StepState, output: Value) -> StepRunView:
         output_url=output.url,
         error=error_text(step.error, step.path),
         skip_reason=step.skip_reason,
-        waiting_for=step.wait.get("for"),
+        waiting_for=None if step.parked else step.wait.get("for"),
         next_retry_at=next_retry_at(step),
         child_run_id=step.wait.get("child"),
         progress=None if step.progress is None else dict(step.progress),
@@ -195,7 +195,7 @@ def step_view(run_id: str, step: StepState, output: Value) -> StepRunView:
     )
 
 
-UNSAID = frozenset({EventType.BURST_CLAIMED, EventType.STEP_CARRIED})
+UNSAID = frozenset({EventType.BURST_CLAIMED, EventType.STEP_CARRIED, EventType.RUN_CLEARED})
 """Events that only the engine needs."""
 
 _TOLD = (

@@ -31,6 +31,7 @@ _WAITS = {
     "time": "sleeps",
     "report": "waits for its endpoint's report",
     "items": "waits for its items",
+    "parked": "works on a service of its own",
 }
 _SKIPPED = {
     "condition": "skipped: its condition is false",

@@ -206,6 +206,10 @@ class Runs(Protocol):
         """The run that stands first in a slot's queue (highest priority, then oldest), of those not passed over."""
         ...
 
+    def last_holders(self, slots: Sequence[str]) -> dict[str, Run]:
+        """By slot the run that took a place of it last, whether or not it has ended; strongly consistent, two requests a hundred."""
+        ...
+
     def due(self, now: datetime, limit: int) -> list[Lapse]:
         """Runs whose due time has come, oldest first."""
         ...

@@ -61,8 +61,17 @@ class StepKind(Protocol):
         """The faults of a step's config, with places from the config's root."""
         ...
 
+    def leaves(self, step: StepDef) -> str | None:
+        """What an attempt leaves at work elsewhere, which must be stopped when the attempt is cut short: `code` (a process that looks
+        at its leash), `parked` (work on another service), None: nothing."""
+        ...
+
     def enact(self, call: StepCall) -> Outcome:
         """Does one attempt. Never raises for what the step's author or the endpoint did: that is Failed."""
+        ...
+
+    def conclude(self, call: StepCall, ended: Mapping[str, Any]) -> Outcome:
+        """What an attempt comes to whose parked work has ended: `ended` is what the park machine heard of it."""
         ...
 
 

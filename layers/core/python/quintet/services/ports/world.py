@@ -1,8 +1,9 @@
 """The engine's other needs: carriers of work, blobs, logs, time, ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from quintet.domain.jsontext import compact
@@ -51,6 +52,23 @@ class Fanouts(Protocol):
         ...
 
 
+class Parking(Protocol):
+    """Work that goes on for hours on a service of its own (a Spark job, a container), while its run holds nothing."""
+
+    def start(self, run_id: str, path: str, token: int, work: Mapping[str, Any]) -> None:
+        """Starts the work (JSON) of an attempt, once however often it is asked, and never after it was stopped; at its end the attempt is
+        settled with what it came to."""
+        ...
+
+    def stop(self, run_id: str, token: int) -> None:
+        """Stops it, with the service's own job; nothing when it has ended. What has not begun never will: a start may be on its way."""
+        ...
+
+    def at_work(self, run_id: str, token: int) -> bool:
+        """False when it has ended or never began: then nobody will settle the attempt any more."""
+        ...
+
+
 class Blobs(Protocol):
     """Immutable bytes by name."""
 
@@ -60,6 +78,38 @@ class Blobs(Protocol):
 
     def get(self, name: str, most: int | None = None) -> bytes:
         """Raises NotFound; TooLarge, without reading it, for one of more than `most` bytes."""
+        ...
+
+    def part(self, name: str, start: int, length: int) -> bytes:
+        """Up to `length` of its bytes, from the byte `start` on; none when it ends before. Raises NotFound."""
+        ...
+
+    def put_file(self, name: str, path: Path, content_type: str) -> None:
+        """Writes what a file of this machine holds, however large."""
+        ...
+
+    def copy(self, name: str, to: str) -> None:
+        """Writes the same bytes under another name, without reading them here. Raises NotFound."""
+        ...
+
+    def size(self, name: str) -> int:
+        """Its bytes. Raises NotFound."""
+        ...
+
+    def names(self, prefix: str, most: int) -> list[tuple[str, int]]:
+        """Up to `most` (name, bytes) below a prefix, in order."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Removes it; nothing when it is not there."""
+        ...
+
+    def clear(self, prefix: str) -> None:
+        """Removes all whose names begin with the prefix."""
+        ...
+
+    def address(self, name: str) -> str:
+        """Where a service of its own finds it, or what is below it: `s3://...`."""
         ...
 
     def link(self, name: str, seconds: int) -> str:
@@ -97,6 +147,10 @@ class Logs(Protocol):
 
     def read(self, run_id: str, after: str | None, limit: int) -> list[LogEntry]:
         """Lines in order, from the first after `after`."""
+        ...
+
+    def last(self, run_id: str, limit: int) -> list[LogEntry]:
+        """The last lines, in order; what comes before them is not read."""
         ...
 
 

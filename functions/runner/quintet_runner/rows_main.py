@@ -1,0 +1,190 @@
+"""What a task's main is given and gives: rows in, rows out, and a tally of its warnings. Loaded by program.py into the code's process."""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+_BLOCK = 1024 * 1024
+MAX_OUTPUT = 256 * 1024 * 1024
+"""Bytes of JSON lines; the largest file that the process may write."""
+_WARNING, _ERROR = 30, 40
+
+Fault = Callable[[str, str], Exception]
+Odd = Callable[[Any, str, int], tuple[str, str]]
+
+
+class Rows:
+    """The rows of the input, read from its file as they are taken: dicts, in order; may be gone through again. len() is known."""
+
+    def __init__(self, fd: int, count: int, fault: Fault) -> None:
+        self._fd = fd
+        self._count = count
+        self._fault = fault
+        self.taken = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"<{self._count} rows>"
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for index, line in enumerate(self._lines()):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if not isinstance(row, dict):
+                raise self._fault("BadInput", f"row {index} of the input is no JSON object")
+            self.taken = max(self.taken, index + 1)
+            yield row
+
+    def _lines(self) -> Iterator[bytes]:
+        offset, rest = 0, b""
+        # pread: every pass has a place of its own in the one file.
+        while block := os.pread(self._fd, _BLOCK, offset):
+            offset += len(block)
+            *lines, rest = (rest + block).split(b"\n")
+            yield from (line for line in lines if line and not line.isspace())
+        if rest and not rest.isspace():
+            yield rest
+
+
+class Input:
+    """What main is called with: `rows`, `params` (of the start, a dict) and `api_key` (of the task, None: it has none)."""
+
+    def __init__(self, rows: Rows, params: Mapping[str, Any] | None, api_key: str | None) -> None:
+        self.rows = rows
+        self.params = dict(params or {})
+        self.api_key = api_key
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in ("rows", "params", "api_key"):
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __repr__(self) -> str:
+        return f"<input: {len(self.rows)} rows, params {self.params!r}>"
+
+
+class Tally:
+    """Counts what the code warns of: records of logging, and warnings. What is not imported yet is watched once it is, and no sooner."""
+
+    def __init__(self) -> None:
+        self.warnings = 0
+        self.errors = 0
+        self._watched = {"logging": self._watch_logging, "warnings": self._watch_warnings}
+        for name in [name for name in self._watched if name in sys.modules]:
+            self._watched.pop(name)(sys.modules[name])
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Lets others find the module, and watches it once it is there."""
+        watch = self._watched.pop(name, None)
+        if watch is None:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        spec = next((found for finder in others if (found := finder.find_spec(name, path, target))), None)
+        loader: Any = spec.loader if spec else None
+        if loader is None or isinstance(loader, type):
+            return spec
+        execute = loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            execute(module)
+            watch(module)
+
+        loader.exec_module = exec_module
+        return spec
+
+    def _watch_logging(self, logging: Any) -> None:
+        handle = logging.Logger.handle
+
+        def counted(logger: Any, record: Any) -> None:
+            if record.levelno >= _ERROR:
+                self.errors += 1
+            elif record.levelno >= _WARNING:
+                self.warnings += 1
+            handle(logger, record)
+
+        logging.Logger.handle = counted
+
+    def _watch_warnings(self, warnings: Any) -> None:
+        show = warnings._showwarnmsg_impl
+
+        def counted(message: Any) -> None:
+            self.warnings += 1
+            show(message)
+
+        warnings._showwarnmsg_impl = counted
+
+
+class Task:
+    """One call of main over rows."""
+
+    def __init__(self, request: Mapping[str, Any], fault: Fault, odd: Odd) -> None:
+        given, files = request["input"], request["files"]
+        self._fault = fault
+        self._odd = odd
+        self._made = files["made"]
+        self._input = Input(Rows(files["given"], given["count"], fault), given["params"], given["apiKey"])
+        self._written: int | None = None
+        self._tally = Tally()
+
+    def run(self, main: Callable[[Any], Any]) -> dict[str, Any]:
+        """Calls main and writes its rows as they come; what is told then. Raises the faults of both."""
+        value = main(self._input)
+        if value is not None:
+            self._write(value)
+        return self.told()
+
+    def _write(self, value: Any) -> None:
+        if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__iter__"):
+            what = type(value).__name__
+            raise self._fault(
+                "BadResult", f"main returned a {what}; it must return or yield rows (dicts), or return None"
+            )
+        self._written = 0
+        encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+        size = 0
+        with open(self._made, "wb", buffering=_BLOCK, closefd=False) as out:
+            for index, row in enumerate(value):
+                if not isinstance(row, dict):
+                    raise self._fault("BadRow", f"row {index} is a {type(row).__name__}, not a dict")
+                try:
+                    line = encode(row).encode() + b"\n"
+                except (TypeError, ValueError, RecursionError) as error:
+                    raise self._fault("BadRow", self._said(row, index, error)) from None
+                size += len(line)
+                if size > MAX_OUTPUT:
+                    raise self._fault(
+                        "ResultTooLarge", f"the rows have more than {MAX_OUTPUT} bytes as JSON (row {index})"
+                    )
+                out.write(line)
+                self._written = index + 1
+
+    def _said(self, row: Any, index: int, error: Exception) -> str:
+        where, what = self._odd(row, f"row {index}", 0)
+        return f"{where} is {what}, which is not JSON" if what else f"row {index} can't be written as JSON: {error}"
+
+    def told(self) -> dict[str, Any]:
+        """What the process says of itself."""
+        return {
+            "rows": self._written,
+            "taken": self._input.rows.taken,
+            "warnings": self._tally.warnings,
+            "errors": self._tally.errors,
+            "maxRssKb": _peak(),
+        }
+
+
+def _peak() -> int:
+    """The most memory that the process and those it waited for had, KiB; not what rusage says, which begins with its parent's."""
+    found = 0
+    with suppress(OSError, ValueError), open("/proc/self/status", "rb") as status:  # noqa: PTH123 - pathlib is not imported here
+        found = next((int(line.split()[1]) for line in status if line.startswith(b"VmHWM:")), 0)
+    return max(found, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)

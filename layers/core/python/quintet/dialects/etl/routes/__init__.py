@@ -1,0 +1,1 @@
+"""The routes of the ETL API, one module a noun."""
