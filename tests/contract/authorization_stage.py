@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from tests.contract import etl_things
 from tests.contract.route_table import BODIES, DIALECTS, MARK, ROUTES, AskedRoute, builder
 from tests.unit.jobs.jobs_desk import ADMIN, URL, Answer, Desk
 
@@ -53,6 +54,7 @@ class Stage:
         self.desk = Desk()
         # An API keeps versions of jobs by id, so that no two stages may have the same.
         self.desk.services.ids = SeededIds(next(self._seeds), self.desk.clock)
+        etl_things.stand_in(self.desk)
         self.desks = {dialect: copy.copy(self.desk) for dialect in DIALECTS}
         for dialect, desk in self.desks.items():
             desk.api = self._apis[dialect]
@@ -67,6 +69,7 @@ class Stage:
         self._fill_automations()
         self._fill_around()
         self._name_paths()
+        self.things.paths |= etl_things.fill(self.desk, self._made)
 
     # --- asking ----------------------------------------------------------------------------------------------------------------
 
@@ -82,16 +85,23 @@ class Stage:
         assert answer.status in (200, 201, 204), (path, answer.text)
         return answer.json if answer.text else None
 
+    def _made(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.ask(method, path, body)
+        assert answer.status in (200, 201), (path, answer.text)
+        return answer.json
+
     def send(self, route: AskedRoute, path: str, key: str | None, **more: Any) -> Answer:
         """A valid request to a route."""
         headers = {**AT_ONCE, **more.pop("headers", {})}
+        if route.name in etl_things.TYPES:
+            headers["content-type"] = etl_things.TYPES[route.name]
         body = more.pop("body", self.body(route))
         Stage.asked = self
         return self.desks[route.dialect].send(route.method, path, body, key=key, headers=headers, **more)
 
     def body(self, route: AskedRoute) -> Any:
         """A body that the route takes; None where it needs none."""
-        made = BODIES.get(route.name)
+        made = {**BODIES, **etl_things.BODIES}.get(route.name)
         return made(self) if callable(made) else made
 
     def hides(self, answer: Answer) -> bool:

@@ -54,6 +54,8 @@ TAKING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What Lambda does in the name of a function that an event source mapping calls."""
 
 CALLED = {"Carriers": ["CarryFunction"], "Functions": ["RunnerFunction", "SqlFunction"]}
+FILES = ("SqlFunction", "lambda:InvokeFunction")
+"""What looking into files comes to, whichever adapter does it."""
 PORTS = {*TABLES, *MACHINES, *QUEUES, *CALLED, "Blobs", "Vault"}
 BLOBS = {
     "services/payloads.py": "payloads",
@@ -119,6 +121,8 @@ def needed(code: Code, roots: list[Node]) -> set[Need]:
     for port, method in reached:
         if port in PORTS and method != "__init__" and port != "Blobs":
             found |= asked(code, port, method)
+    if any(port == "Files" and method != "__init__" for port, method in reached):
+        found.add(FILES)
     for node in reached:
         for port, method in code.leads(node):
             if (

@@ -33,25 +33,55 @@ class Rows:
         return f"<{self._count} rows>"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for index, line in enumerate(self._lines()):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict):
-                raise self._fault("BadInput", f"row {index} of the input is no JSON object")
-            self.taken = max(self.taken, index + 1)
+        for index, line in enumerate(self._lines(), 1):
+            row = _row_of(line)
+            if type(row) is not dict:
+                raise self._fault("BadInput", f"row {index - 1} of the input is no JSON object")
+            self.taken = max(self.taken, index)
             yield row
 
-    def _lines(self) -> Iterator[bytes]:
+    def _lines(self) -> Iterator[str]:
         offset, rest = 0, b""
         # pread: every pass has a place of its own in the one file.
         while block := os.pread(self._fd, _BLOCK, offset):
             offset += len(block)
-            *lines, rest = (rest + block).split(b"\n")
-            yield from (line for line in lines if line and not line.isspace())
-        if rest and not rest.isspace():
-            yield rest
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            if newline:
+                yield from self._texts(whole)
+        yield from self._texts(rest)
+
+    def _texts(self, lines: bytes) -> Iterator[str]:
+        try:
+            texts = lines.decode().split("\n")
+        except UnicodeDecodeError:
+            raise self._fault("BadInput", "the input is not UTF-8 text") from None
+        return (text for text in texts if text and not text.isspace())
+
+
+_decode = json.JSONDecoder().raw_decode
+"""Faster than loads for what is one object and nothing around it, as rows are."""
+
+
+def _row_of(line: str) -> Any:
+    try:
+        row, end = _decode(line)
+        return row if end == len(line) else json.loads(line)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(line)  # with space before it
+    except (ValueError, RecursionError):
+        return None
+
+
+def _row_encoder() -> Callable[[dict[Any, Any]], str]:
+    """Writes a row as JSON. Made once: JSONEncoder.encode makes the half of itself anew for each value."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    plain = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if make is None:
+        return plain.encode
+    chunks = make({}, plain.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda row: "".join(chunks(row, 0))
 
 
 class Input:
@@ -149,7 +179,7 @@ class Task:
                 "BadResult", f"main returned a {what}; it must return or yield rows (dicts), or return None"
             )
         self._written = 0
-        encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+        encode = _row_encoder()
         size = 0
         with open(self._made, "wb", buffering=_BLOCK, closefd=False) as out:
             for index, row in enumerate(value):

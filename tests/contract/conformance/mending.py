@@ -6,6 +6,7 @@ A schema says what each field may be, not how fields hang together; requests as 
 from collections.abc import Callable
 from typing import Any
 
+from tests.contract.conformance import etl_things
 from tests.contract.conformance.world import World
 
 Body = dict[str, Any]
@@ -158,4 +159,5 @@ _MENDING: dict[str, Callable[[World, Body], Body]] = {
     "/api/v1/automations": _automation,
     "/api/v1/automations/{automation_id}": _automation,
     "/api/v1/automation-runs/{run_id}/retry": _automation_retry,
+    **etl_things.MENDING,
 }

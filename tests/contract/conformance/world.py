@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from tests.contract.conformance import etl_things
 from tests.local_cloud.endpoint import Endpoint
 
 LATER = "/later"
@@ -38,7 +39,7 @@ class World:
         body = {"project_id": self.project, "name": "all", "scopes": ["admin"]}
         self.key = self.make("/v1/api-keys", body)["key"]
         self._bearer(self.key)
-        self.work_url = f"{endpoint.url}/work"
+        self.work_url, self.later_url = f"{endpoint.url}/work", f"{endpoint.url}{LATER}"
         self._slugs = count()
         self._kept: dict[str, dict[str, str]] = {}
         self._operation = ""
@@ -49,6 +50,18 @@ class World:
     def make(self, path: str, body: Any = None) -> Any:
         """What a POST made."""
         answer = self._client.post(path, json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    def read(self, path: str) -> Any:
+        """What a GET answered."""
+        answer = self._client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def keep(self, path: str, body: str, type_: str) -> Any:
+        """What a PUT of bytes answered."""
+        answer = self._client.put(path, content=body, headers={"content-type": type_})
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
@@ -223,9 +236,10 @@ _MAKERS: dict[str, Maker] = {
     "automation_run": World._automation_run,
     "ended_automation_run": World._ended_automation_run,
     "hook": World._hook,
+    **etl_things.MAKERS,
 }
 _USED_UP = ("changed_job", "triggered_job", "key", "delayed", "reporting", "triggered_workflow", "workflow_run", "changed_automation",
-            "triggered_automation", "automation_run", "group")  # fmt: skip
+            "triggered_automation", "automation_run", "group", *etl_things.USED_UP)  # fmt: skip
 """Made anew for each operation, which may change, delete or end them."""
 
 _PATHS: tuple[tuple[str, str], ...] = (
@@ -250,6 +264,7 @@ _PATHS: tuple[tuple[str, str], ...] = (
     (r"(GET /api/v1/automation-runs/|POST /api/v1/automation-runs/\{run_id\}/retry)", "ended_automation_run"),
     (r"\w+ /api/v1/automation-runs/", "automation_run"),
     (r"\w+ /api/v1/webhooks/", "hook"),
+    *etl_things.PATHS,
 )
 """What the path of an operation names: the first that fits."""
 

@@ -36,7 +36,7 @@ from quintet.dialects.automations.app import build
 from quintet.services.ports.keys import Key
 from quintet.services.tokens import RunTokens
 from quintet.steps.registry import step_kinds
-from quintet.steps.tools import Tools
+from quintet.steps.tools import TaskTools, Tools
 
 ADMIN = "secret-of-admin"
 
@@ -166,6 +166,7 @@ class Desk:
                 signing_secrets=lambda _run: (),
                 schemas=JsonSchemas(),
                 clock=self.clock,
+                tasks=TaskTools(*[SimpleNamespace()] * 5),
             )
         )
 

@@ -72,7 +72,7 @@ def works_on(call: StepCall) -> Waits:
     return Waits("report")
 
 
-def _never(name: str, before: bool) -> bool:  # noqa: FBT001  # as the tests' own are called
+def _never(name: str, before: bool) -> bool:
     """No call fails."""
     return False
 
@@ -117,9 +117,9 @@ class TasksDesk(Desk):
             _Quick.desk = self
             self.api = _Quick.apis()[0]
         parts = self.services.__dict__
-        parts["kinds"] = {**self.services.kinds, "task": self.scripted}
         for name in ("jobs", "runs", "collections", "blobs"):
             parts[name] = Counted(self, name, parts[name])
+        parts["kinds"] = {**self.services.kinds, "task": self.scripted}
         for name, type_, body in (
             ("etl", PYTHON, "def main(input): ..."),
             ("query", SQL, "SELECT 1"),

@@ -149,6 +149,8 @@ def test_an_execution_is_the_jobs_own(tasks: TasksDesk) -> None:
         (JOB, other),
         (JOB, "1"),
         (JOB, "x y"),
+        (JOB, "é"),
+        (JOB, "x" * 3000),
     ):
         for part in ("status", "logs"):
             assert tasks.get(f"{job}/executions/{execution}/{part}").status == 404, (job, execution)
@@ -278,7 +280,8 @@ def test_a_jobs_figures_are_the_sums_over_its_tasks_runs(tasks: TasksDesk) -> No
     assert earlier["aggregated"]["totalExecutions"] == 1
     later = tasks.read(f"{JOB}/metrics?startTime=2026-01-01T06:00:00Z&endTime=2027-01-01T00:00:00Z")
     assert (later["aggregated"]["totalExecutions"], later["startTime"]) == (4, "2026-01-01T06:00:00.000Z")
-    assert tasks.get(f"{JOB}/metrics?startTime=yesterday").error.startswith("startTime:")
+    for bad in ("yesterday", "2026-01-01T00:00:00", "9999-12-31T23:59:59-10:00"):
+        assert tasks.get(f"{JOB}/metrics?startTime={bad}").error.startswith("startTime:")
     assert tasks.get(f"{PROJECT}/jobs/9/metrics").status == 404
 
 

@@ -1,5 +1,7 @@
 """What jobs and projects run: the order of their members."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,4 +111,4 @@ def test_circles_are_told_by_their_way() -> None:
     found = circle({1: [2], 2: [3], 3: [1]})
     assert found is not None
     assert found[0] == found[-1]
-    assert {(1, 2), (2, 3), (3, 1)} == set(zip(found, found[1:], strict=False))
+    assert {(1, 2), (2, 3), (3, 1)} == set(pairwise(found))

@@ -174,6 +174,23 @@ def test_a_deleted_project_takes_its_jobs_and_tasks_with_it(tasks: TasksDesk) ->
     assert tasks.task(job="/projects/id/2/jobs/2")["id"] == "2"
 
 
+def test_much_is_deleted_in_several_requests(tasks: TasksDesk) -> None:
+    """Each goes on where the one before stopped, before the gateway would give it up; nothing is seen meanwhile."""
+    for name in "abcd":
+        tasks.task(name)
+    deleted: list[int] = []
+    for _ in range(9):
+        tasks.interrupt("jobs.delete", lambda: tasks.clock.advance(21))
+        answer = tasks.delete(PROJECT)
+        deleted.append(answer.status)
+        assert tasks.get(PROJECT).status == tasks.get(JOB).status == tasks.get(TASK).status == 404
+        if answer.status == 200:
+            break
+        assert answer.headers["retry-after"] == "1"
+    assert deleted == [429] * 5 + [200]
+    assert tasks.get("/projects").json == []
+
+
 def test_a_project_is_not_deleted_while_something_in_it_runs(tasks: TasksDesk) -> None:
     """A task, or an execution of a job."""
     tasks.task()

@@ -23,6 +23,22 @@ def test_a_scheduled_task_starts_once_at_its_second(tasks: TasksDesk) -> None:
     assert tasks.read()["scheduledTime"] == "2026-01-01T00:10:07.000Z"
 
 
+def test_a_moment_that_comes_before_the_next_tick_comes_in_time(tasks: TasksDesk) -> None:
+    """At creation, at a change, and for a job; once each."""
+    tasks.tick()
+    tasks.task("t", executionMode="SCHEDULED", scheduledTime="2026-01-01T00:00:20Z")
+    tasks.put(JOB, {"scheduledTime": "2026-01-01T00:00:40Z"})
+    tasks.pass_time(30)
+    assert tasks.log()["startedAt"] == "2026-01-01T00:00:20.000Z"
+    tasks.pass_time(15)
+    assert tasks.log()["startedAt"] == "2026-01-01T00:00:40.000Z"
+    tasks.put(TASK, {"scheduledTime": "2026-01-01T00:00:55Z"})
+    tasks.pass_time(15)
+    assert tasks.log()["startedAt"] == "2026-01-01T00:00:55.000Z"
+    pass_minutes(tasks, 5)
+    assert len(tasks.scripted.calls) == 3
+
+
 @pytest.mark.parametrize("mode", ["MANUAL", "EVENT_DRIVEN"])
 def test_only_scheduled_tasks_start_by_themselves(tasks: TasksDesk, mode: str) -> None:
     """The others may have a time, which starts nothing."""

@@ -215,15 +215,38 @@ def test_a_task_of_another_job_is_neither_found_nor_depended_on(tasks: TasksDesk
 
 
 def test_a_named_dataset_takes_the_output(tasks: TasksDesk) -> None:
-    """In place of one of the task's own; cleared, the task has one of its own again."""
+    """In place of one of the task's own; cleared, the task has one of its own, which it keeps however often that is said."""
     shared = str(tasks.services.datasets.for_task("default", 999, "shared").number)
     assert tasks.task("t", outputDatasetId=int(shared))["outputDatasetId"] == shared
     own = tasks.put(TASK, {"outputDatasetId": None}).json["outputDatasetId"]
     assert own != shared
+    assert tasks.put(TASK, {"outputDatasetId": None}).json["outputDatasetId"] == own
     assert tasks.put(TASK, {"outputDatasetId": shared}).json["outputDatasetId"] == shared
     tasks.start()
     tasks.drive()
     assert [call.config["output"] for call in tasks.scripted.calls] == [int(shared)]
+
+
+def test_an_own_dataset_with_rows_is_found_again(tasks: TasksDesk) -> None:
+    """A task that wrote elsewhere for a while comes back to what it left; an empty one is not kept for it."""
+    own = int(tasks.task()["outputDatasetId"])
+    shared = str(tasks.services.datasets.for_task("default", 999, "shared").number)
+    tasks.put(TASK, {"outputDatasetId": shared})
+    assert tasks.get(f"/datasets/{own}").status == 404
+    own = int(tasks.put(TASK, {"outputDatasetId": None}).json["outputDatasetId"])
+    tasks.services.datasets.upload("default", own, "csv", b"a\n1\n")
+    tasks.put(TASK, {"outputDatasetId": shared})
+    assert tasks.put(TASK, {"outputDatasetId": None}).json["outputDatasetId"] == str(own)
+
+
+def test_a_task_whose_dataset_was_deleted_gets_another_one_when_it_starts(tasks: TasksDesk) -> None:
+    """Its rows have somewhere to go."""
+    own = tasks.task()["outputDatasetId"]
+    assert tasks.delete(f"/datasets/{own}").status < 300
+    again = tasks.start()["outputDatasetId"]
+    assert again != own
+    tasks.drive()
+    assert [call.config["output"] for call in tasks.scripted.calls] == [int(again)]
 
 
 def test_a_deleted_task_is_gone_and_its_runs_stay(tasks: TasksDesk) -> None:
@@ -267,7 +290,7 @@ def test_a_run_that_begins_while_its_task_is_deleted_does_not_go_on(tasks: Tasks
     """Whoever deletes it finds the run after the deletion at the latest."""
     tasks.task()
     started: list[str] = []
-    tasks.interrupt("jobs.delete", lambda: started.append(tasks.start()["executionReferenceId"]))
+    tasks.interrupt("jobs.update_many", lambda: started.append(tasks.start()["executionReferenceId"]))
     assert tasks.delete(TASK).json == {}
     assert tasks.services.reading.run("default", *started).status == "canceled"
 

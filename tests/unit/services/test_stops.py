@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import engine_stage
 import pytest
-from engine_stage import PROJECT, ProcessDied, Stage, call, parked, program, rest, step, url
+from engine_stage import PROJECT, ProcessDied, Stage, ask, call, parked, program, rest, step, url
 
 from quintet.domain.definition import OnFailure, RetryPolicy, StepDef, Strategy
 from quintet.domain.events import EventType
@@ -313,6 +313,24 @@ def test_what_is_known_to_be_stopped_is_not_stopped_again_and_again(engine: Stag
     assert set(engine.service.stopped) == set(engine.service.begun)
     assert engine.calls["parking.stop"] <= 2 * 40
     assert len(engine.state(run_id).abandoned) <= 2
+
+
+def test_what_is_left_at_that_moment_is_not_taken_for_stopped(engine: Stage) -> None:
+    """Somebody settles a step just when a burst books others' ends and notes what it has stopped so far."""
+    early = parked("early", said={"deadline": 5.0}, on_failure=OnFailure.CONTINUE)
+    run_id = engine.trigger(engine.define(early, parked("long"), program("beside", seconds=20.0), ask("gate")))
+    begun_at = engine.clock.now()
+
+    def hook(when: str, name: str) -> None:
+        if (when, name) == ("before", "runs.append") and engine.clock.now() - begun_at >= timedelta(seconds=20):
+            engine.hooks.remove(hook)
+            skip(engine, run_id)
+
+    engine.hooks.append(hook)
+    engine.play(60)
+    assert engine.steps(run_id)["long"] is StepStatus.SKIPPED
+    assert len(engine.events(run_id, EventType.RUN_CLEARED)) == 1
+    assert set(engine.service.stopped) == set(engine.service.begun)
 
 
 def test_a_paused_run_stops_what_is_settled_by_hand(engine: Stage) -> None:

@@ -59,7 +59,7 @@ class Contents:
     def __init__(self) -> None:
         self.held: dict[int, Content | None] = {}
 
-    def __call__(self, project: str, number: int) -> Content:
+    def content(self, project: str, number: int) -> Content:
         if project != "p1" or number not in self.held:
             raise NotFound("no dataset")
         found = self.held[number]

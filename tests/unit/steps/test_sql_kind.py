@@ -113,3 +113,14 @@ def test_failures(desk: Any, reply: Any, type_: str, retryable: bool) -> None:
     file = desk.called[0][1]["output"]["blob"]
     with pytest.raises(NotFound):
         desk.blobs.get(file.replace(".parquet", ".json"))
+
+
+def test_a_dataset_of_several_files_is_handed_on_with_all_of_them(desk: Any) -> None:
+    """As a Spark step leaves it."""
+    id_ = "0b6f0a0e-3a53-5d2e-9a43-000000000001"
+    record = {"format": "parquet", "parts": [f"datasets/p1/{id_}/a.parquet", f"datasets/p1/{id_}/b.parquet"]}
+    desk.blobs.put(f"datasets/p1/{id_}.json", json.dumps(record).encode())
+    desk.enact("sql", {"sql": "SELECT 1", "inputs": {"made": {"datasetId": id_, "metrics": {}}}})
+
+    [(_, payload, _)] = desk.called
+    assert payload["inputs"] == {"made": {"dataset": record}}

@@ -16,6 +16,7 @@ from quintet.adapters.athena_sql import Untranslatable, translated
 from quintet.adapters.athena_types import Unlike, from_text, hive_type, refuse_unlike
 from quintet.adapters.aws import client
 from quintet.adapters.duckdb_types import SqlType, parse, quoted
+from quintet.adapters.query_values import ANSWER_BYTES, too_large, weight
 from quintet.adapters.sql_function import SqlFunction
 from quintet.domain.dataset import Column, Content
 from quintet.domain.jsontext import compact
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import GetQueryResultsOutputTypeDef, QueryExecutionTypeDef
     from mypy_boto3_glue.type_defs import ColumnTypeDef, StorageDescriptorTypeDef
 
-ANSWER_BYTES = 5 * 1024 * 1024
 PAGE_ROWS = 1000
 FIRST_REST, LONGEST_REST = 0.2, 2.0
 _SYSTEM = 1
@@ -178,12 +178,9 @@ def _read(
             found = {
                 column.name: from_text(text, type_) for column, type_, text in zip(columns, types, cells, strict=True)
             }
-            left -= len(compact(found))
+            left -= weight(found)
             if left < 0:
-                raise QueryFault(
-                    "TooLarge",
-                    f"the answer is larger than {ANSWER_BYTES} bytes: ask for fewer rows (limit) or columns",
-                )
+                raise QueryFault("TooLarge", too_large())
             rows.append(found)
     return Answer(columns, rows)
 

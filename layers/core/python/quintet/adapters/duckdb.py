@@ -178,7 +178,7 @@ def _write(session: Session, sql: str, format_: str, path: Path) -> tuple[dict[s
     columns = described(connection, f"SELECT * FROM (\n{sql}\n)")
     # What is mostly a sum of integers stays one wherever 64 bits hold it; what they don't is known only when all was computed.
     for huge in ("BIGINT", "DECIMAL(38,0)") if answers.holds_huge(columns) else ("",):
-        query = f"SELECT {answers.kept(columns, huge)} FROM (\n{sql}\n)"
+        query = f"SELECT {answers.kept(columns, huge, format_)} FROM (\n{sql}\n)"
         try:
             [(count,)] = connection.execute(f"COPY ({query}) TO {literal(str(path))} {_WRITERS[format_]}").fetchall()
         except session.duckdb.ConversionException:

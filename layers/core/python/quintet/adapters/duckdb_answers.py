@@ -2,16 +2,14 @@
 
 # ruff: noqa: S608 - statements are put together from quoted names and constants
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from quintet.adapters.duckdb_fence import SqlFault
 from quintet.adapters.duckdb_rows import json_value
 from quintet.adapters.duckdb_types import INTEGERS, SqlType, parse, quoted
+from quintet.adapters.query_values import ANSWER_BYTES, too_large, weight
 
-ANSWER_BYTES = 5 * 1024 * 1024
-"""A function's answer may have 6 MB, and the API that passes this one on wraps it once more."""
 _ROWS_AT_ONCE = 256
 _LONGEST_CELL = ANSWER_BYTES + 1
 _AS_THEY_ARE = INTEGERS | {"BOOLEAN", "DOUBLE"}
@@ -24,30 +22,29 @@ def page(connection: Any, query: str, columns: Mapping[str, str], limit: int, of
     types = [parse(type_) for type_ in columns.values()]
     shown = ", ".join(_shown(quoted(name), type_) for name, type_ in zip(columns, types, strict=True))
     answer = connection.execute(f"SELECT {shown} FROM (\n{query}\n) LIMIT {limit} OFFSET {offset}")
-    names = sum(len(json.dumps(name)) + 2 for name in columns)
+    names = sum(weight(name) for name in columns)
     rows: list[list[Any]] = []
     left = ANSWER_BYTES
     while found := answer.fetchmany(_ROWS_AT_ONCE):
         for row in found:
             told = [json_value(value) for value in row]
-            left -= names + len(json.dumps(told, separators=(",", ":")))
+            left -= names + weight(told)
             if left < 0:
-                raise SqlFault(
-                    "TooLarge",
-                    f"the answer is larger than {ANSWER_BYTES} bytes: ask for fewer rows (limit) or columns",
-                )
+                raise SqlFault("TooLarge", too_large())
             rows.append(told)
     return rows
 
 
-def kept(columns: Mapping[str, str], huge: str) -> str:
+def kept(columns: Mapping[str, str], huge: str, format_: str) -> str:
     """The expressions that write a query's columns into a file: types that files lack become the nearest that they have, and whole numbers
-    of 128 bits become `huge`, since Parquet would have floating point for them."""
+    of 128 bits become `huge`, since Parquet would have floating point for them. Binary in JSON is base64."""
     parts = []
     for name, text in columns.items():
         type_ = parse(text)
         column = quoted(name)
-        if any(_kept(leaf, huge) != leaf.plain for leaf in type_.leaves()):
+        if type_.name == "BLOB" and format_ == "jsonl":
+            parts.append(f"base64({column}) AS {column}")
+        elif any(_kept(leaf, huge) != leaf.plain for leaf in type_.leaves()):
             as_kept = type_.spelled(lambda leaf: _kept(leaf, huge))
             parts.append(f"CAST({column} AS {as_kept}) AS {column}")
         else:

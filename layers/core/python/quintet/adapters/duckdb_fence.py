@@ -108,7 +108,8 @@ class Watch:
             watching.join()
 
     def _watch(self) -> None:
-        began = looked = time.monotonic()
+        began = time.monotonic()
+        looked = began - LEASH_SECONDS  # it may have been there before the query
         while not self._done.wait(_TURN_SECONDS):
             now = time.monotonic()
             if self._fault is None and now - began >= self._seconds:

@@ -88,9 +88,11 @@ class Session:
             files = self._fetched(the, source)
             size = sum(path.stat().st_size for path in files)
         columns = self._columns(the, source.format, files)
-        query = f"SELECT count(*) FROM {reading(source.format, files, columns)}"
+        # A column has lines of JSON read as they will be; of Parquet the count alone is at the file's end.
+        first = [f"count({quoted(name)})" for name in columns][: source.format != "parquet"]
+        query = f"SELECT {', '.join(['count(*)', *first])} FROM {reading(source.format, files, columns)}"
         try:
-            [(count,)] = self.connection.execute(query).fetchall()
+            [(count, *_)] = self.connection.execute(query).fetchall()
         except self.duckdb.Error as error:
             self._refuse(the, error)
             raise

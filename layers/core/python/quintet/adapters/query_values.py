@@ -14,6 +14,20 @@ _TIME = re.compile(r"(\d\d:\d\d:\d\d)(?:\.(\d+))?([+-]\d\d(?::?\d\d)?)?")
 _UNUSUAL = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
+ANSWER_BYTES = 5 * 1024 * 1024
+"""What the rows of an answer may weigh. A function's answer may have 6 MB."""
+
+
+def weight(told: Any) -> int:
+    """What JSON takes of an API function's answer, which holds it as a text: its quotes and all beyond ASCII are escaped there."""
+    return len(json.dumps(json.dumps(told, separators=(",", ":"), default=str)))
+
+
+def too_large() -> str:
+    """The message for an answer of more than ANSWER_BYTES."""
+    return f"the answer is larger than {ANSWER_BYTES} bytes: ask for fewer rows (limit) or columns"
+
+
 def value(raw: Any, type_: SqlType) -> Any:
     """A value as JSON, with Decimals. `raw` is what an engine said: JSON or text. Moments are ISO 8601 with 0, 3, 6 or 9 digits of a
     second, those with a zone in UTC; floating point that JSON lacks is NaN, Infinity or -Infinity; JSON columns are the JSON they hold."""

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from quintet.bootstrap.ports import Ports
-from quintet.domain.dataset import Content
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.admission import Admission, Upstreams
@@ -78,15 +77,11 @@ class EngineParts(Ports):
         return TaskTools(
             jobs=self.jobs,
             programs=self.programs,
-            contents=self._content,
+            datasets=self.datasets,
             files=self.files,
             parking=self.parking,
             zombie_hours=self.settings.zombie_hours,
         )
-
-    def _content(self, project: str, number: int) -> Content:
-        # Looked up at the call: datasets hear of runs that are driven by what is made of the kinds.
-        return self.datasets.content(project, number)
 
     def _start_child(self, call: StepCall, job_id: str, given: Any) -> str:
         # Looked up at the call: children are triggered by what is made of the kinds.

@@ -41,10 +41,6 @@ class DatasetQueries:
         """Asks a task's output. Raises NotFound when there is none yet, QueryFault, Invalid."""
         return self._of_one(self._datasets.of_task(project, task), question)
 
-    def of_dataset(self, project: str, number: int, question: Question) -> Answer:
-        """Asks one dataset. Raises NotFound when it has no content yet, QueryFault, Invalid."""
-        return self._of_one(self._datasets.get(project, number), question)
-
     def of_project(self, project: str, question: Question) -> Answer:
         """Asks all datasets of a project that the statement names. Raises QueryFault, Invalid."""
         if not question.sql or not question.sql.strip():

@@ -75,6 +75,12 @@ class Tick:
                 break
         return {"fired": fired, "failed": len(failed)}
 
+    def soon(self, job: Job, at: datetime) -> None:
+        """Fires a job's next moment if it lies within the minute: one that has just been set can't wait for the next tick."""
+        now = self._clock.now()
+        if at <= now + TICK_AHEAD:
+            self._fire(job, at, now)
+
     def _fire(self, job: Job, at: datetime, now: datetime) -> bool:
         # The run comes first: dying in between leaves the moment to be fired again, which the guard makes the same run.
         guard = Guard(f"tick#{job.id}#{at.isoformat()}", now + GUARD_KEPT)

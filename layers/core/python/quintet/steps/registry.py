@@ -62,4 +62,4 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
 
 def _task_kind(tools: Tools, tasks: TaskTools, runner: Runner) -> TaskKind:
     works = task_works(tools, tasks, runner)
-    return TaskKind(tools.expressions, tasks.jobs, tasks.programs, tasks.contents, tools.vault, works)
+    return TaskKind(tools.expressions, tasks.jobs, tasks.programs, tasks.datasets, tools.vault, works)

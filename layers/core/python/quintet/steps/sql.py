@@ -124,6 +124,8 @@ class SqlKind(Kind):
             record = json.loads(self._blobs.get(f"datasets/{project}/{id_}.json"))
         except NotFound:
             raise _Refused(f"inputs: {name}: no dataset {id_}") from None
+        if parts := record.get("parts"):
+            return {"dataset": {"parts": parts, "format": record["format"]}}
         return {"dataset": {"blob": f"datasets/{project}/{id_}.{record['format']}", "format": record["format"]}}
 
     def _rows(self, project: str, rows: list[Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from quintet.domain.definition import StepDef
 from quintet.domain.errors import Conflict, Invalid, NotFound
 from quintet.domain.outcome import Failed, Outcome, StepError
 from quintet.domain.program import TYPES, Program
+from quintet.services.datasets import Datasets
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.secrets import Vault
 from quintet.services.ports.steps import Expressions, StepCall
@@ -15,7 +16,6 @@ from quintet.services.programs import Programs
 from quintet.steps.fields import Field, Fields, number, one_of, text
 from quintet.steps.kind import FUNCTION_SECONDS, Kind
 from quintet.steps.task_work import TaskEnd, TaskWork, Work
-from quintet.steps.tools import Contents
 
 _id = number(1, 10**15, whole=True)
 
@@ -46,14 +46,14 @@ class TaskKind(Kind):
         expressions: Expressions,
         jobs: Jobs,
         programs: Programs,
-        contents: Contents,
+        datasets: Datasets,
         vault: Vault,
         works: Mapping[str, Work],
     ) -> None:
         super().__init__(expressions)
         self._jobs = jobs
         self._programs = programs
-        self._contents = contents
+        self._datasets = datasets
         self._vault = vault
         self._works = works
 
@@ -122,7 +122,7 @@ class TaskKind(Kind):
         if given is None:
             return None
         try:
-            return self._contents(project, int(given))
+            return self._datasets.content(project, int(given))
         except NotFound:
             raise _NotReady("NoInput", f"there is no dataset {given}, which the task reads") from None
         except Conflict:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from quintet.domain.dataset import Content
 from quintet.domain.run import Run
+from quintet.services.datasets import Datasets
 from quintet.services.ports.events import Subscriptions
 from quintet.services.ports.functions import Functions
 from quintet.services.ports.http import HttpClient
@@ -26,17 +26,13 @@ JobSecrets = Callable[[Run], Sequence[str]]
 """The secrets of a run's job that sign its calls now, sealed, newest first."""
 
 
-Contents = Callable[[str, int], Content]
-"""What a project's dataset (its number) holds now. Raises NotFound, Conflict when there is nothing yet."""
-
-
 @dataclass(frozen=True, slots=True)
 class TaskTools:
     """What the works of tasks use besides."""
 
     jobs: Jobs
     programs: Programs
-    contents: Contents
+    datasets: Datasets
     files: Files
     parking: Parking
     zombie_hours: float = 24.0

@@ -38,6 +38,7 @@ from quintet.services.switch import SwitchJobs
 from quintet.services.task_reports import TaskReports
 from quintet.services.tokens import RunTokens
 from quintet.services.trigger import TriggerRun
+from quintet.services.upkeep import Tick
 from quintet.services.webhooks import CompletionWebhooks
 from quintet.services.zombies import Zombies
 
@@ -213,6 +214,11 @@ class Engine(Protocol):
     @property
     def programs(self) -> Programs:
         """What tasks run."""
+        ...
+
+    @property
+    def tick(self) -> Tick:
+        """Fires schedules."""
         ...
 
     @property

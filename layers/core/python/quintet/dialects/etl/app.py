@@ -9,11 +9,13 @@ from quintet.dialects.etl.paths import path_of
 from quintet.dialects.etl.routes import (
     admin,
     completion,
+    datasets,
     executions,
     html,
     jobs,
     programs,
     projects,
+    queries,
     schedules,
     tables,
     tasks,
@@ -23,6 +25,8 @@ from quintet.web.engine import Engine
 
 GROUPS: tuple[Routes, ...] = (
     completion.routes,
+    queries.routes,
+    datasets.routes,
     html.routes,
     programs.routes,
     tables.routes,

@@ -5,12 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from quintet.dialects.etl import schedules
 from quintet.dialects.etl.composing import Composing
 from quintet.dialects.etl.members import Members, list_of
 from quintet.dialects.etl.places import Places, slug
 from quintet.dialects.etl.plans import Source, plan_of
 from quintet.dialects.etl.revising import Revising
-from quintet.dialects.etl.words import DIALECT
+from quintet.dialects.etl.words import DIALECT, JOB, PROJECT, TASK
 from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
 from quintet.domain.job import Job
 from quintet.domain.status import RunStatus
@@ -18,8 +19,12 @@ from quintet.domain.terms import Terms
 from quintet.services.ports.runs import RunList
 from quintet.web.engine import Engine
 
-TERMS = Terms(skip_if_running=True, follows=True)
-"""One run at a time; its end concerns datasets, and jobs that depend on it."""
+TERMS = {
+    PROJECT: Terms(skip_if_running=True),
+    JOB: Terms(skip_if_running=True),
+    TASK: Terms(skip_if_running=True, follows=True),
+}
+"""Each runs once at a time; the end of a task's run concerns its dataset."""
 _PREPARED = 10
 """Runs that are looked at of those which the tick has prepared: the last minute's, which are few."""
 
@@ -73,7 +78,7 @@ class Desk:
                 status=status_of(enabled=new.enabled),
                 settings=new.settings,
                 slug=slug(new.kind, new.number),
-                terms=TERMS,
+                terms=TERMS[new.kind],
                 job_id=new.job_id,
             )
         except Exception:
@@ -92,6 +97,13 @@ class Desk:
             self.engine.delete_job(self.tenant, new.job_id)
         self.members.leave(list_of(new.kind, new.owner), new.number)
         new.give_up()
+
+    def see_to_moment(self, job: Job) -> None:
+        """Has a moment that comes within the minute come in time: the tick that would see to it may be over."""
+        schedule = job.settings.get("schedule") or {}
+        upcoming = schedules.moment(schedule.get("next_at"))
+        if upcoming is not None:
+            self.engine.tick.soon(job, upcoming)
 
     def call_off(self, was: Job, now: Job | None = None) -> None:
         """Cancels the runs that the tick has prepared for a moment that has been taken back since (now None: with the job)."""

@@ -84,6 +84,10 @@ def model(shape: Any) -> dict[str, Any]:
     return {"application/json": {"model": shape}}
 
 
+NOTHING: dict[str, Any] = {"application/json": {"schema": {"type": "object", "maxProperties": 0}}}
+"""The content of an answer that has nothing to say: {}."""
+
+
 def raw_body(*types: str) -> dict[str, Any]:
     """The `requestBody` of a route that takes bytes as they are."""
     return {"required": True, "content": {type_: {"schema": {"type": "string", "format": "binary"}} for type_ in types}}

@@ -148,7 +148,7 @@ def totals(runs: Iterable[Run]) -> Totals:
 
 
 def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)
+    return None if value is None else math.floor(value + 0.5)
 
 
 def _snake(name: str) -> str:

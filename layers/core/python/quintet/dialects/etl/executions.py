@@ -1,6 +1,7 @@
 """Reads executions: of a job (its run, with the runs of the tasks that it called), or of one of its tasks alone."""
 
 import heapq
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ MOST_RUNS = 1000
 LOG_BYTES = 4 * 1024 * 1024
 """What an answer carries of a log: its newest lines."""
 _PAGE = 100
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Executions:
     def run(self, execution_id: str) -> tuple[Run, int | None]:
         """The run of that id, and the number of its task when it is one of a task. Raises NotFound, also for another job's."""
         missing = f"no execution {execution_id[:64]} of job {number_of(self._job)}"
+        if not _ID.fullmatch(execution_id):
+            raise NotFound(missing)
         try:
             run = self._desk.engine.reading.run(self._desk.tenant, execution_id)
             if run.job_id == self._job.id:

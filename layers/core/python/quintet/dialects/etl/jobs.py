@@ -15,7 +15,7 @@ from quintet.dialects.etl.words import DIALECT, JOB
 from quintet.domain.job import Job
 
 
-class Jobs:
+class JobAuthor:
     """The author of a tenant's jobs."""
 
     def __init__(self, desk: Desk) -> None:
@@ -50,7 +50,9 @@ class Jobs:
             enabled=enabled,
             trigger_type=_trigger(schedule),
         )
-        return desk.make(new, lambda: desk.compose.project(project))
+        job = desk.make(new, lambda: desk.compose.project(project))
+        desk.see_to_moment(job)
+        return job
 
     def change(self, job: Job, body: JobPatch) -> Job:
         """The job with what the body names changed. Raises Invalid, NotFound."""
@@ -68,6 +70,7 @@ class Jobs:
         desk.call_off(job, changed)
         if project is not None:
             desk.compose.project(project)
+        desk.see_to_moment(changed)
         return changed
 
     def _revision(self, fresh: Job, named: Mapping[str, Any]) -> Revision:

@@ -16,7 +16,7 @@ from quintet.domain.errors import Invalid, NotFound, Problem
 from quintet.domain.job import Job
 
 
-class Projects:
+class ProjectAuthor:
     """The author of a tenant's projects."""
 
     def __init__(self, desk: Desk) -> None:

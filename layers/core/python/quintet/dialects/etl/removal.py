@@ -7,6 +7,7 @@ its list last. Whoever died on the way is followed by the same request again, wh
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 from quintet.dialects.etl.authoring import Desk
 from quintet.dialects.etl.members import list_of
@@ -22,6 +23,8 @@ from quintet.services.ports.runs import RunList
 
 _LIVE = frozenset(RunStatus) - TERMINAL
 _PAGE = 100
+MOST_TIME = timedelta(seconds=20)
+"""How long one request deletes: gateways wait for half a minute."""
 
 
 class Removal:
@@ -30,21 +33,24 @@ class Removal:
     def __init__(self, desk: Desk, runs: LastRuns) -> None:
         self._desk = desk
         self._runs = runs
+        self._began = desk.engine.clock.now()
 
     def task(self, project: int, job: int, task: int) -> None:
         """Deletes a task. Raises NotFound, Conflict (it or its job runs, or others depend on it)."""
-        try:
-            found = self._desk.places.task(project, job, task)
-        except NotFound:
+        found = self._desk.places.stored(TASK, task)
+        if found is None:
             self._finish(list_of(TASK, job), task)
             return
+        if (facts(found)["project"], facts(found)["job"]) != (project, job):
+            raise NotFound(f"no task {task} in job {job} of project {project}")
         owner = self._desk.places.job(project, job)
-        self._runs.refuse_running([found, owner], "")
-        tasks = self._desk.members.all(list_of(TASK, job))
-        if needing := [number_of(one) for one in tasks if task in facts(one).get("dependsOn", ())]:
-            raise Conflict(f"tasks depend on task {task}: {', '.join(map(str, needing))}")
-        self._desk.compose.job(owner, without=(task,))  # it is not called any more before it is gone
+        if not leaving(found):
+            self._runs.refuse_running([found, owner], "")
+            self._refuse_needed(task, job)
+            self._desk.compose.job(owner, without=(task,))  # it is not called any more before it is gone
+            self._mark([found])
         self._delete_task(found)
+        self._runs.end_late([found])
         self._desk.compose.job(owner)
 
     def job(self, project: int, job: int) -> None:
@@ -82,8 +88,14 @@ class Removal:
             self._delete_job(job)
         self._desk.members.release(found.name, project)
         self._take(found, list_of(PROJECT))
+        self._runs.end_late([found])
 
     # --- the parts -------------------------------------------------------------------------------------------------------------
+
+    def _refuse_needed(self, task: int, job: int) -> None:
+        tasks = self._desk.members.all(list_of(TASK, job))
+        if needing := [number_of(one) for one in tasks if task in facts(one)["dependsOn"]]:
+            raise Conflict(f"tasks depend on task {task}: {', '.join(map(str, needing))}")
 
     def _refuse_running_tasks(self, project: int) -> None:
         """Of all tasks of a project those that run are found by what runs at all, which is less than the project may hold."""
@@ -99,13 +111,15 @@ class Removal:
                 return
 
     def _delete_job(self, job: Job) -> None:
-        for task in self._desk.members.all(list_of(TASK, number_of(job))):  # those that were made since included
+        tasks = self._desk.members.all(list_of(TASK, number_of(job)))  # those that were made since included
+        for task in tasks:
             self._delete_task(task)
         self._take(job, list_of(JOB, facts(job)["project"]))
+        self._runs.end_late([job, *tasks])
 
     def _delete_task(self, task: Job) -> None:
-        self._take(task, list_of(TASK, facts(task)["job"]))
         Outputs(self._desk).forget(number_of(task), facts(task)["output"])
+        self._take(task, list_of(TASK, facts(task)["job"]))
 
     def _mark(self, jobs: Sequence[Job]) -> None:
         """From now on they start nothing and nobody finds them, but who deletes them: up to some ninety of them in one transaction."""
@@ -129,10 +143,11 @@ class Removal:
         return replace(job, status="disabled", settings={**settings, DIALECT: known}, updated_at=now)
 
     def _take(self, job: Job, collection: str) -> None:
+        if self._desk.engine.clock.now() - self._began > MOST_TIME:
+            raise Throttled("this is much to delete: ask again to have it gone on with", retry_after=1)
         with suppress(NotFound):
             self._desk.engine.delete_job(self._desk.tenant, job.id)
         self._desk.call_off(job)
-        self._runs.end_late(job)
         self._desk.members.leave(collection, number_of(job))
 
     def _finish(self, collection: str, number: int) -> None:

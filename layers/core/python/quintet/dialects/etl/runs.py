@@ -101,11 +101,11 @@ class LastRuns:
     def _with_output(self, task: Job) -> Job:
         """The task with a dataset for its output, should somebody have deleted the one it had."""
         output = Outputs(self._desk).there(task)
-        if output == facts(task)["output"]:
+        if output["output"] == facts(task)["output"]:
             return task
 
         def decide(fresh: Job) -> Revision:
-            known = {**facts(fresh), "output": output}
+            known = {**facts(fresh), **output}
             return Revision({"settings": {**fresh.settings, DIALECT: known}}, task_source(known))
 
         return self._desk.revise(task, decide)
@@ -122,12 +122,12 @@ class LastRuns:
         except Conflict:
             raise Conflict(f"{facts(job)['kind']} {number_of(job)} is not running any more") from None
 
-    def end_late(self, job: Job) -> None:
-        """Cancels a run that began at the moment in which its job was deleted."""
-        run = self.of(job)
-        if running(run) and run is not None:
-            with suppress(Conflict, NotFound):
-                self._desk.engine.cancel_run(self._desk.tenant, run.id, self._desk.by, "it was deleted")
+    def end_late(self, jobs: Sequence[Job]) -> None:
+        """Cancels the runs that began at the moment in which their jobs were deleted."""
+        for run in self.of_all(jobs).values():
+            if running(run):
+                with suppress(Conflict, NotFound):
+                    self._desk.engine.cancel_run(self._desk.tenant, run.id, self._desk.by, "it was deleted")
 
 
 def running(run: Run | None) -> bool:

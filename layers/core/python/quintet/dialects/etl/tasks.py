@@ -7,7 +7,7 @@ from quintet.dialects.etl import schedules
 from quintet.dialects.etl.authoring import Desk, New, number_in, required, status_of
 from quintet.dialects.etl.members import list_of
 from quintet.dialects.etl.models_work import TaskIn, TaskPatch
-from quintet.dialects.etl.outputs import Outputs
+from quintet.dialects.etl.outputs import Output, Outputs
 from quintet.dialects.etl.places import facts, number_of
 from quintet.dialects.etl.plans import circle, task_source
 from quintet.dialects.etl.revising import Revision
@@ -24,7 +24,7 @@ def key_context(known: Mapping[str, Any]) -> str:
     return f"etl-task:{known['project']}:{known['number']}"
 
 
-class Tasks:
+class TaskAuthor:
     """The author of a tenant's tasks."""
 
     def __init__(self, desk: Desk) -> None:
@@ -51,8 +51,10 @@ class Tasks:
         known["number"] = desk.members.number(TASK)
         if named.get("api_key"):
             known["apiKey"] = desk.engine.vault.seal(named["api_key"], key_context(known))
-        known["output"] = self._outputs.first(known["number"], body.name, number_in(body.output_dataset_id))
-        return desk.make(self._new(body, known), lambda: desk.compose.job(job))
+        known |= self._outputs.first(known["number"], body.name, number_in(body.output_dataset_id))
+        task = desk.make(self._new(body, known), lambda: desk.compose.job(job))
+        desk.see_to_moment(task)
+        return task
 
     def _new(self, body: TaskIn, known: dict[str, Any]) -> New:
         enabled = body.enabled is not False
@@ -88,11 +90,12 @@ class Tasks:
         try:
             changed = self._desk.revise(task, lambda fresh: self._revision(fresh, named, output))
         except Exception:
-            self._outputs.left({**was, "output": output}, was)
+            self._outputs.left({**was, **output}, was)
             raise
         self._outputs.left(was, facts(changed))
         self._desk.call_off(task, changed)
         self._fit(job, task, changed)
+        self._desk.see_to_moment(changed)
         return changed
 
     def _fit(self, job: Job, was: Job, changed: Job) -> None:
@@ -106,9 +109,9 @@ class Tasks:
         if (changed.name, changed.status, needed) != (was.name, was.status, before):
             self._desk.compose.job(job)
 
-    def _revision(self, fresh: Job, named: Mapping[str, Any], output: int) -> Revision:
+    def _revision(self, fresh: Job, named: Mapping[str, Any], output: Output) -> Revision:
         was = facts(fresh)
-        known = {**was, **self._said(was, named), "output": output}
+        known = {**was, **self._said(was, named), **output}
         self._check_time(known, was)
         if named.get("api_key") is not None:
             known["apiKey"] = self._sealed(known, named["api_key"])

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from pydantic import AwareDatetime
 
 from quintet.dialects.etl import documented
 from quintet.dialects.etl.asking import desk_of, runs_of
@@ -12,7 +11,7 @@ from quintet.dialects.etl.execution import executed_tasks, execution_view, total
 from quintet.dialects.etl.executions import Executions
 from quintet.dialects.etl.finding import JobNumber, ProjectNumber
 from quintet.dialects.etl.models_executions import ExecutionView, JobMetrics, LogLines, Submitted
-from quintet.dialects.etl.models_work import JobView, StartIn
+from quintet.dialects.etl.models_work import JobView, StartIn, When
 from quintet.dialects.etl.views import job_view
 from quintet.web.api import Routes, json_response
 from quintet.web.gate import needs
@@ -30,9 +29,9 @@ ExecutionId = Annotated[
 ]
 Tail = Annotated[int, Query(ge=1, le=_MOST_LINES, description="How many lines to answer at most: the last ones.")]
 StartTime = Annotated[
-    AwareDatetime | None, Query(alias="startTime", description="Only runs from then on (ISO 8601, with its zone).")
+    When | None, Query(alias="startTime", description="Only runs from then on (ISO 8601, with its zone).")
 ]
-EndTime = Annotated[AwareDatetime | None, Query(alias="endTime", description="Only runs before.")]
+EndTime = Annotated[When | None, Query(alias="endTime", description="Only runs before.")]
 
 
 @routes.post(f"{_JOB}/execute", **documented.of("Execute a job", "Executions", 404, 409, 413))

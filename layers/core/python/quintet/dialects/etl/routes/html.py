@@ -46,6 +46,7 @@ Protocol = Annotated[str, Path(description="`http` or `https`: how the page is f
         "Fetch a page",
         "HTML",
         403,
+        404,
         502,
         said="The page, in UTF-8",
         content={"text/html": {"schema": {"type": "string"}}},

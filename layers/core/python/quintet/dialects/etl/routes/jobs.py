@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from quintet.dialects.etl import documented
 from quintet.dialects.etl.asking import desk_of, runs_of
 from quintet.dialects.etl.finding import JobNumber, ProjectNumber
-from quintet.dialects.etl.jobs import Jobs
+from quintet.dialects.etl.jobs import JobAuthor
 from quintet.dialects.etl.members import MAX_MEMBERS, list_of
 from quintet.dialects.etl.models_work import JobIn, JobPatch, JobView
 from quintet.dialects.etl.paging import Page, PageSize, listing
@@ -41,7 +41,7 @@ def list_jobs(project_id: ProjectNumber, page: Page = 0, page_size: PageSize = M
 def create_job(project_id: ProjectNumber, body: Annotated[JobIn, Body()]) -> Response[str]:
     """Creates a job in a project."""
     desk = desk_of(routes)
-    job = Jobs(desk).create(desk.places.project(project_id), body)
+    job = JobAuthor(desk).create(desk.places.project(project_id), body)
     return json_response(201, job_view(job, None).shown())
 
 
@@ -59,11 +59,11 @@ def get_job(project_id: ProjectNumber, job_id: JobNumber) -> Response[str]:
 def change_job(project_id: ProjectNumber, job_id: JobNumber, body: Annotated[JobPatch, Body()]) -> Response[str]:
     """Changes what the body names; null clears."""
     desk = desk_of(routes)
-    job = Jobs(desk).change(desk.places.job(project_id, job_id), body)
+    job = JobAuthor(desk).change(desk.places.job(project_id, job_id), body)
     return json_response(200, job_view(job, runs_of(routes, desk).of(job)).shown())
 
 
-@routes.delete(f"{_JOBS}/<job_id>", **documented.of("Delete a job", "Jobs", 404, 409, content=_NOTHING))
+@routes.delete(f"{_JOBS}/<job_id>", **documented.of("Delete a job", "Jobs", 404, 409, 429, content=_NOTHING))
 @needs("jobs:write")
 def delete_job(project_id: ProjectNumber, job_id: JobNumber) -> Response[str]:
     """Deletes a job with its tasks, none of which may be running. Runs stay, and datasets that hold rows."""

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from quintet.dialects.etl import documented
 from quintet.dialects.etl.models_programs import ProgramView
 from quintet.dialects.etl.paging import SIZE, Page, PageSize, listing
+from quintet.domain.program import JSON
 from quintet.services.programs import CONTENT_TYPES, MAX_BYTES
 from quintet.web.api import Routes, json_response
 from quintet.web.gate import needs, takes
@@ -15,7 +16,7 @@ from quintet.web.gate import needs, takes
 routes = Routes()
 Name = Annotated[str, Path(description="The program's name, or its id.")]
 _SHOWN = documented.model(ProgramView)
-_SOURCE = {type_: {"schema": {"type": "string"}} for type_ in CONTENT_TYPES}
+_SOURCE = {type_: {"schema": {} if type_ == JSON else {"type": "string"}} for type_ in CONTENT_TYPES}
 
 
 @routes.get("/webrobot/api/bots", **documented.listed("List programs", "Programs", ProgramView))
@@ -32,6 +33,7 @@ def list_programs(page: Page = 0, page_size: PageSize = SIZE) -> Response[str]:
     **documented.of(
         "Keep a program",
         "Programs",
+        404,
         409,
         413,
         content=_SHOWN,
@@ -66,7 +68,9 @@ def get_program_content(name: Name) -> Response[str]:
     return Response(200, f"{program.type}; charset=utf-8", programs.source(program).decode())
 
 
-@routes.delete("/webrobot/api/bots/<name>", **documented.of("Remove a program", "Programs", 404))
+@routes.delete(
+    "/webrobot/api/bots/<name>", **documented.of("Remove a program", "Programs", 404, content=documented.NOTHING)
+)
 @needs("jobs:write")
 def delete_program(name: Name) -> Response[str]:
     """Removes a program. Runs that began with it go on; tasks that name it fail when they start next."""

@@ -12,7 +12,7 @@ from quintet.dialects.etl.members import MAX_MEMBERS, list_of
 from quintet.dialects.etl.models_work import ProjectIn, ProjectPatch, ProjectView
 from quintet.dialects.etl.paging import Page, PageSize, listing
 from quintet.dialects.etl.places import leaving, number_of
-from quintet.dialects.etl.projects import Projects
+from quintet.dialects.etl.projects import ProjectAuthor
 from quintet.dialects.etl.removal import Removal
 from quintet.dialects.etl.views import project_view
 from quintet.dialects.etl.words import PROJECT
@@ -51,7 +51,7 @@ def list_projects(page: Page = 0, page_size: PageSize = MAX_MEMBERS) -> Response
 @needs("jobs:write")
 def create_project(body: Annotated[ProjectIn, Body()]) -> Response[str]:
     """Creates a project; its name is unique."""
-    return _answer(Projects(desk_of(routes)).create(body), 201)
+    return _answer(ProjectAuthor(desk_of(routes)).create(body), 201)
 
 
 @routes.get("/webrobot/api/projects/id/<project_id>", **documented.of("Get a project", "Projects", 404, content=_SHOWN))
@@ -69,12 +69,12 @@ def get_project(project_id: ProjectNumber) -> Response[str]:
 def change_project(project_id: ProjectNumber, body: Annotated[ProjectPatch, Body()]) -> Response[str]:
     """Changes what the body names; null clears."""
     desk = desk_of(routes)
-    return _answer(Projects(desk).change(desk.places.project(project_id), body))
+    return _answer(ProjectAuthor(desk).change(desk.places.project(project_id), body))
 
 
 @routes.delete(
     "/webrobot/api/projects/id/<project_id>",
-    **documented.of("Delete a project", "Projects", 404, 409, content=_NOTHING),
+    **documented.of("Delete a project", "Projects", 404, 409, 429, content=_NOTHING),
 )
 @needs("jobs:write")
 def delete_project(project_id: ProjectNumber) -> Response[str]:
@@ -86,7 +86,7 @@ def delete_project(project_id: ProjectNumber) -> Response[str]:
 @needs("jobs:read")
 def get_named_project(name: ProjectName) -> Response[str]:
     """Reads a project by its name."""
-    return _answer(Projects(desk_of(routes)).named(name))
+    return _answer(ProjectAuthor(desk_of(routes)).named(name))
 
 
 @routes.put(
@@ -96,15 +96,15 @@ def get_named_project(name: ProjectName) -> Response[str]:
 @needs("jobs:write")
 def change_named_project(name: ProjectName, body: Annotated[ProjectPatch, Body()]) -> Response[str]:
     """Changes what the body names; null clears."""
-    projects = Projects(desk_of(routes))
+    projects = ProjectAuthor(desk_of(routes))
     return _answer(projects.change(projects.named(name), body))
 
 
 @routes.delete(
     "/webrobot/api/projects/<name>",
-    **documented.of("Delete a project by name", "Projects", 404, 409, content=_NOTHING),
+    **documented.of("Delete a project by name", "Projects", 404, 409, 429, content=_NOTHING),
 )
 @needs("jobs:write")
 def delete_named_project(name: ProjectName) -> Response[str]:
     """Deletes a project with its jobs and tasks, none of which may be running."""
-    return _delete(number_of(Projects(desk_of(routes)).named(name)))
+    return _delete(number_of(ProjectAuthor(desk_of(routes)).named(name)))

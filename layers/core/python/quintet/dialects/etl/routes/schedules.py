@@ -9,7 +9,7 @@ from quintet.dialects.etl import documented
 from quintet.dialects.etl.asking import desk_of
 from quintet.dialects.etl.finding import ProjectNumber
 from quintet.dialects.etl.models_work import ScheduleIn, ScheduleView
-from quintet.dialects.etl.projects import Projects
+from quintet.dialects.etl.projects import ProjectAuthor
 from quintet.dialects.etl.views import schedule_view
 from quintet.web.api import Routes, json_response
 from quintet.web.gate import needs
@@ -36,5 +36,5 @@ def get_schedule(project_id: ProjectNumber) -> Response[str]:
 def set_schedule(project_id: ProjectNumber, body: Annotated[ScheduleIn, Body()]) -> Response[str]:
     """Has a project's enabled jobs (or only the one that `jobId` names) started by cron. Changes what the body names; null clears."""
     desk = desk_of(routes)
-    project = Projects(desk).reschedule(desk.places.project(project_id), body)
+    project = ProjectAuthor(desk).reschedule(desk.places.project(project_id), body)
     return json_response(200, schedule_view(project).shown())

@@ -30,7 +30,7 @@ def row_view(row: Record) -> dict[str, Any]:
     return {"id": str(row.number), **row.body, **ours}
 
 
-@routes.get(TABLE, **documented.listed("List a table's rows", "Tables", dict[str, Any], 413))
+@routes.get(TABLE, **documented.listed("List a table's rows", "Tables", dict[str, Any], 404, 413))
 @needs("jobs:read")
 def list_rows(table: Table, page: Page = 0, page_size: PageSize = SIZE) -> Response[str]:
     """Lists the rows of a table, the oldest first; none of a table that has none. 413 when the page is more than an answer holds."""
@@ -39,7 +39,7 @@ def list_rows(table: Table, page: Page = 0, page_size: PageSize = SIZE) -> Respo
     return listing([row_view(row) for row in found], rows.count(project, table))
 
 
-@routes.post(TABLE, **documented.of("Add a row", "Tables", 413, success=201, said="Created", content=_SHOWN))
+@routes.post(TABLE, **documented.of("Add a row", "Tables", 404, 413, success=201, said="Created", content=_SHOWN))
 @needs("jobs:write")
 @exact
 def create_row(table: Table, body: Fields) -> Response[str]:
@@ -62,7 +62,7 @@ def update_row(table: Table, row_id: RowNumber, body: Fields) -> Response[str]:
     return json_response(200, row_view(routes.engine.rows.merge(routes.caller.project, table, row_id, body)))
 
 
-@routes.delete(ROW, **documented.of("Remove a row", "Tables", 404, content=_SHOWN))
+@routes.delete(ROW, **documented.of("Remove a row", "Tables", 404, content=documented.NOTHING))
 @needs("jobs:write")
 def delete_row(table: Table, row_id: RowNumber) -> Response[str]:
     """Removes a row; its id is not given again."""

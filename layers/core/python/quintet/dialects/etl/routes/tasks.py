@@ -13,8 +13,9 @@ from quintet.dialects.etl.members import MAX_MEMBERS, list_of
 from quintet.dialects.etl.models_executions import TaskMetrics, TaskStatusView
 from quintet.dialects.etl.models_work import StartIn, TaskIn, TaskPatch, TaskView
 from quintet.dialects.etl.paging import Page, PageSize, listing
+from quintet.dialects.etl.places import leaving
 from quintet.dialects.etl.removal import Removal
-from quintet.dialects.etl.tasks import Tasks
+from quintet.dialects.etl.tasks import TaskAuthor
 from quintet.dialects.etl.views import task_view
 from quintet.dialects.etl.words import TASK, status_word
 from quintet.domain.errors import NotFound
@@ -38,7 +39,7 @@ def list_tasks(
     desk.places.job(project_id, job_id)
     tasks, total = desk.members.page(list_of(TASK, job_id), page_size, page * page_size)
     last = runs_of(routes, desk).of_all(tasks)
-    return listing([task_view(task, last.get(task.id)) for task in tasks], total)
+    return listing([task_view(task, last.get(task.id)) for task in tasks if not leaving(task)], total)
 
 
 @routes.post(
@@ -48,7 +49,7 @@ def list_tasks(
 def create_task(project_id: ProjectNumber, job_id: JobNumber, body: Annotated[TaskIn, Body()]) -> Response[str]:
     """Creates a task in a job. `name` and `taskType` are needed; what only the server knows is left aside."""
     desk = desk_of(routes)
-    task = Tasks(desk).create(desk.places.job(project_id, job_id), body)
+    task = TaskAuthor(desk).create(desk.places.job(project_id, job_id), body)
     return json_response(201, task_view(task, None).shown())
 
 
@@ -68,11 +69,11 @@ def change_task(
 ) -> Response[str]:
     """Changes what the body names; null clears. id, jobId and createdAt stay. A run under way goes on as it began."""
     desk = desk_of(routes)
-    task = Tasks(desk).change(desk.places.task(project_id, job_id, task_id), body)
+    task = TaskAuthor(desk).change(desk.places.task(project_id, job_id, task_id), body)
     return json_response(200, task_view(task, runs_of(routes, desk).of(task)).shown())
 
 
-@routes.delete(_ONE, **documented.of("Delete a task", "Tasks", 404, 409, content=_NOTHING))
+@routes.delete(_ONE, **documented.of("Delete a task", "Tasks", 404, 409, 429, content=_NOTHING))
 @needs("jobs:write")
 def delete_task(project_id: ProjectNumber, job_id: JobNumber, task_id: TaskNumber) -> Response[str]:
     """Deletes a task that isn't running, and that no other depends on. Its runs stay, and so does its dataset when it holds rows."""
