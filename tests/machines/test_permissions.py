@@ -54,12 +54,31 @@ TAKING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What Lambda does in the name of a function that an event source mapping calls."""
 
 CALLED = {"Carriers": ["CarryFunction"], "Functions": ["RunnerFunction", "SqlFunction"]}
+ATHENA = {
+    *(("workgroup", f"athena:{act}QueryExecution") for act in ("Start", "Get", "Stop")),
+    ("workgroup", "athena:GetQueryResults"),
+    *((place, f"glue:{act}") for act in ("CreateTable", "GetTable", "GetDatabase", "GetPartitions")
+      for place in ("catalog", "database", "table")),
+    *(("blobs/athena", f"s3:{act}") for act in ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")),
+    ("blobs/datasets", "s3:GetObject"),
+    *(("blobs", f"s3:{act}") for act in ("ListBucket", "GetBucketLocation", "ListBucketMultipartUploads")),
+}  # fmt: skip
+"""A query by Athena: what the adapter asks for, and what Athena does in the name of whoever asks."""
+ASKED_OF_ATHENA = {
+    "start_query_execution",
+    "get_query_execution",
+    "get_query_results",
+    "stop_query_execution",
+    "create_table",
+}
 FILES = ("SqlFunction", "lambda:InvokeFunction")
 """What looking into files comes to, whichever adapter does it."""
 PORTS = {*TABLES, *MACHINES, *QUEUES, *CALLED, "Blobs", "Vault"}
 BLOBS = {
     "services/payloads.py": "payloads",
     "services/programs.py": "programs",
+    "services/datasets.py": "datasets",
+    "services/dataset_files.py": "datasets",
     "services/stops.py": "leashes",
     "services/task_reports.py": "rows",
     "services/task_rows.py": "rows",
@@ -93,9 +112,10 @@ OBJECTS = {
     "upload_link": ("s3:PutObject",),
     "copy": ("s3:GetObject", "s3:PutObject"),
     "drop": ("s3:DeleteObject",),
+    "clear": ("s3:DeleteObject",),
     "names": (),
 }
-LISTS = {"get", "part", "size", "copy", "names"}
+LISTS = {"get", "part", "size", "copy", "names", "clear"}
 """Methods that list, or that must tell a missing blob from a forbidden one."""
 
 
@@ -121,8 +141,10 @@ def needed(code: Code, roots: list[Node]) -> set[Need]:
     for port, method in reached:
         if port in PORTS and method != "__init__" and port != "Blobs":
             found |= asked(code, port, method)
-    if any(port == "Files" and method != "__init__" for port, method in reached):
+    if any(port in {"Files", "Queries", "BigQueries"} and method != "__init__" for port, method in reached):
         found.add(FILES)
+    if ("BigQueries", "query") in reached:
+        found |= ATHENA
     for node in reached:
         for port, method in code.leads(node):
             if (
@@ -202,6 +224,8 @@ def _resource(written: dict[str, Any]) -> str:
         return f"{index[1]}/{index[2]}"
     if blobs := re.fullmatch(r"\$\{BlobsBucket\.Arn\}/([\w-]+)/\*", text):
         return f"blobs/{blobs[1]}"
+    if other := re.fullmatch(r"arn:.*:(?:athena|glue):.*:(workgroup|catalog|database|table)\b.*", text):
+        return other[1]
     function = re.fullmatch(r"arn:.*:lambda:.*:function:\$\{AWS::StackName\}-(\w+)", text)
     if function:  # what a function grants itself names it, since it must not depend on itself
         return f"{function[1].title()}Function"
@@ -222,6 +246,16 @@ def test_a_function_may_do_what_its_code_does_and_no_more(
     needs, has = needed(code, roots) | taken(resources, name), granted(functions[name])
     assert sorted(needs - has) == [], "the policy lacks"
     assert sorted(has - needs) == [], "the policy allows, and no code asks"
+
+
+def test_athena_is_asked_for_what_is_granted(code: Code) -> None:
+    """No request of its adapter that the list above lacks."""
+    bodies = [
+        home[1]
+        for node in code.reached([("Athena", "query")])
+        if (home := code.body(node)) and home[0] == "adapters/athena.py"
+    ]
+    assert {operation for body in bodies for operation in operations(body)} == ASKED_OF_ATHENA
 
 
 def test_every_function_with_policies_is_looked_at(functions: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from quintet.domain.dataset import Content, Dataset
 from quintet.domain.errors import Conflict, Invalid, NotFound, Problem
 from quintet.services.datasets import Datasets
-from quintet.services.ports.queries import Answer, Queries, Query
+from quintet.services.ports.queries import Answer, BigQueries, Queries, Query
 
 ALIAS = "dataset"
 """What the one dataset of a query is called too."""
@@ -31,7 +31,7 @@ class Question:
 class DatasetQueries:
     """Answers questions, by the engine that a dataset names or its size suggests: DuckDB, or Athena from `threshold` bytes on."""
 
-    def __init__(self, datasets: Datasets, duckdb: Queries, athena: Queries, threshold: int) -> None:
+    def __init__(self, datasets: Datasets, duckdb: Queries, athena: BigQueries, threshold: int) -> None:
         self._datasets = datasets
         self._duckdb = duckdb
         self._athena = athena
@@ -81,13 +81,12 @@ class DatasetQueries:
             question.schema,
             SECONDS,
         )
-        return self._engine(datasets).query(query)
+        return self._athena.query(query) if self._outgrows(datasets) else self._duckdb.query(query)
 
-    def _engine(self, datasets: Sequence[Dataset]) -> Queries:
-        """Athena if a dataset names it, or if those that name none are large; but what it can't read is DuckDB's all the same."""
+    def _outgrows(self, datasets: Sequence[Dataset]) -> bool:
+        """True if a dataset names Athena, or if those that name nothing are large; but what Athena can't read is DuckDB's all the same."""
         if any(dataset.engine == "athena" for dataset in datasets):
-            return self._athena
+            return True
         free = [dataset.content for dataset in datasets if dataset.engine is None and dataset.content is not None]
         large = sum(content.size_bytes for content in free) >= self._threshold
-        readable = all(dataset.content and dataset.content.format == "parquet" for dataset in datasets)
-        return self._athena if large and readable else self._duckdb
+        return large and all(dataset.content and dataset.content.format == "parquet" for dataset in datasets)

@@ -22,7 +22,6 @@ from quintet.web.gate import needs
 routes = Routes()
 _JOBS = "/webrobot/api/projects/id/<project_id>/jobs"
 _SHOWN = documented.model(JobView)
-_NOTHING = {"application/json": {"schema": {"type": "object"}}}
 
 
 @routes.get(_JOBS, **documented.listed("List a project's jobs", "Jobs", JobView, 404))
@@ -63,7 +62,7 @@ def change_job(project_id: ProjectNumber, job_id: JobNumber, body: Annotated[Job
     return json_response(200, job_view(job, runs_of(routes, desk).of(job)).shown())
 
 
-@routes.delete(f"{_JOBS}/<job_id>", **documented.of("Delete a job", "Jobs", 404, 409, 429, content=_NOTHING))
+@routes.delete(f"{_JOBS}/<job_id>", **documented.of("Delete a job", "Jobs", 404, 409, 429, content=documented.NOTHING))
 @needs("jobs:write")
 def delete_job(project_id: ProjectNumber, job_id: JobNumber) -> Response[str]:
     """Deletes a job with its tasks, none of which may be running. Runs stay, and datasets that hold rows."""

@@ -23,7 +23,6 @@ from quintet.web.gate import needs
 routes = Routes()
 ProjectName = Annotated[str, Path(description="The project's name.")]
 _SHOWN = documented.model(ProjectView)
-_NOTHING = {"application/json": {"schema": {"type": "object"}}}
 
 
 def _answer(project: Job, status: int = 200) -> Response[str]:
@@ -74,7 +73,7 @@ def change_project(project_id: ProjectNumber, body: Annotated[ProjectPatch, Body
 
 @routes.delete(
     "/webrobot/api/projects/id/<project_id>",
-    **documented.of("Delete a project", "Projects", 404, 409, 429, content=_NOTHING),
+    **documented.of("Delete a project", "Projects", 404, 409, 429, content=documented.NOTHING),
 )
 @needs("jobs:write")
 def delete_project(project_id: ProjectNumber) -> Response[str]:
@@ -102,7 +101,7 @@ def change_named_project(name: ProjectName, body: Annotated[ProjectPatch, Body()
 
 @routes.delete(
     "/webrobot/api/projects/<name>",
-    **documented.of("Delete a project by name", "Projects", 404, 409, 429, content=_NOTHING),
+    **documented.of("Delete a project by name", "Projects", 404, 409, 429, content=documented.NOTHING),
 )
 @needs("jobs:write")
 def delete_named_project(name: ProjectName) -> Response[str]:

@@ -26,7 +26,6 @@ routes = Routes()
 _TASKS = "/webrobot/api/projects/id/<project_id>/jobs/<job_id>/tasks"
 _ONE = f"{_TASKS}/<task_id>"
 _SHOWN = documented.model(TaskView)
-_NOTHING = {"application/json": {"schema": {"type": "object"}}}
 
 
 @routes.get(_TASKS, **documented.listed("List a job's tasks", "Tasks", TaskView, 404))
@@ -73,7 +72,7 @@ def change_task(
     return json_response(200, task_view(task, runs_of(routes, desk).of(task)).shown())
 
 
-@routes.delete(_ONE, **documented.of("Delete a task", "Tasks", 404, 409, 429, content=_NOTHING))
+@routes.delete(_ONE, **documented.of("Delete a task", "Tasks", 404, 409, 429, content=documented.NOTHING))
 @needs("jobs:write")
 def delete_task(project_id: ProjectNumber, job_id: JobNumber, task_id: TaskNumber) -> Response[str]:
     """Deletes a task that isn't running, and that no other depends on. Its runs stay, and so does its dataset when it holds rows."""
