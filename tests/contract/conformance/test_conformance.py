@@ -43,6 +43,8 @@ PARTLY = ("POST /v1/jobs/batch", "POST /v1/jobs/{job_id}/trigger/bulk")
 UNDER = ("POST /webrobot/api/datasets/query",)
 """Of other methods, what is matched is the path of a dataset, which has no such id: 404, not 405."""
 
+TOO_LARGE = 413
+
 STREAMS = ("/v1/runs/{run_id}/stream", "/api/v1/automation-runs/{run_id}/events")
 """Server-sent events: the answer comes when there is news, or after 25 seconds; tests/unit tries them."""
 
@@ -109,6 +111,7 @@ def ask(world: World, case: Case) -> None:
     key = world.token() if case.path.startswith("/sdk/") else world.key
     answer = case.call(base_url=world.url, headers={"authorization": f"Bearer {key}"})
     lenient = case.operation.label in (*PARTLY, *etl_things.RAW) or has_empty(str(answer.request.url))
+    lenient = lenient or answer.status_code == TOO_LARGE  # refused, for what schemathesis does not expect
     passed = [checks.negative_data_rejection] if lenient else []
     passed += [checks.unsupported_method] if case.operation.label in UNDER else []
     judged = [one for one in CHECKS if one not in passed]

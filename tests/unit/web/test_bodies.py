@@ -68,6 +68,7 @@ def test_invalid_utf_8_is_refused() -> None:
 def test_a_surrogate_pair_is_a_character() -> None:
     """An escaped surrogate pair is read as the character that it stands for."""
     assert parse(b'"\\ud83d\\ude00"') == "\U0001f600"
+    assert parse(b'["\\ud83d\\ude00", 1.10]', exact=True) == ["\U0001f600", Decimal("1.10")]
 
 
 def test_the_size_is_bounded_in_bytes() -> None:

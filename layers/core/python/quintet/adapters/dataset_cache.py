@@ -18,8 +18,8 @@ from uuid import uuid4
 
 from quintet.services.ports.world import Blobs
 
-PART_BYTES = 16 * 1024 * 1024
-FETCHERS = 8
+PART_BYTES = 32 * 1024 * 1024
+FETCHERS = 4
 FOOTER_BYTES = 64 * 1024
 LONGEST_FOOTER_BYTES = 64 * 1024 * 1024
 CAPACITY = 6 * 1024**3

@@ -44,8 +44,15 @@ def _decimal(rows: Sequence[Mapping[str, Any]], name: str) -> str | None:
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
             return None
         number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-        whole, scale = max(whole, number.adjusted() + 1), max(scale, -int(number.normalize().as_tuple().exponent))
+        whole, scale = max(whole, number.adjusted() + 1), max(scale, _scale(number))
     return f"DECIMAL({max(whole + scale, 1)},{scale})" if whole + scale <= MOST_DIGITS else None
+
+
+def _scale(number: Decimal) -> int:
+    """Its digits behind the point, zeros at the end left out. (Decimal's own arithmetic would round it.)"""
+    _, digits, exponent = number.as_tuple()
+    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    return -int(exponent) - zeros
 
 
 def _as_text(row: Mapping[str, Any], exact: Mapping[str, str]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus
 from quintet.services.dataset_files import DatasetFiles
 from quintet.services.dataset_records import COLLECTION, from_record, to_record
-from quintet.services.ports.collections import Collections
+from quintet.services.ports.collections import Collections, Record
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Runs
 from quintet.services.ports.world import Blobs, Clock
@@ -65,7 +65,8 @@ class Datasets:
         """A new dataset, of those rows if there are any. Raises Invalid, QueryFault (rows that make no table)."""
         made = self._new(project, name, description=description, format=format_, engine=engine)
         if rows is not None:
-            made = replace(made, content=self._files.of_rows(made, rows))
+            content = self._files.of_rows(made, rows)
+            made = replace(made, content=content, format=content.format)
         self._collections.add(to_record(made))
         return made
 
@@ -236,7 +237,13 @@ class Datasets:
         return Dataset(number, project, name, now, now, **fields)
 
     def _stored(self, project: str, number: int) -> Dataset:
-        return from_record(self._collections.get(project, COLLECTION, number))
+        return from_record(self._record(project, number))
+
+    def _record(self, project: str, number: int) -> Record:
+        try:
+            return self._collections.get(project, COLLECTION, number)
+        except NotFound:
+            raise NotFound(f"no dataset {number}") from None
 
     def _file(self, project: str, number: int, content: Content, run_id: str | None = None) -> Dataset:
         """Makes a content the dataset's, unless it is of an older run than the one that it has. Raises NotFound, Conflict."""
@@ -262,7 +269,7 @@ class Datasets:
 
     def _change(self, project: str, number: int, edit: Callable[[Dataset], Dataset]) -> Dataset:
         for _ in range(TRIES):
-            record = self._collections.get(project, COLLECTION, number)
+            record = self._record(project, number)
             was = from_record(record)
             dataset = edit(was)
             if dataset == was:

@@ -86,7 +86,7 @@ def _check_depth(text: str) -> None:
 
 def _check_surrogates(value: Any) -> None:
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:
         raise BadBody("a string holds half of a surrogate pair") from error
 

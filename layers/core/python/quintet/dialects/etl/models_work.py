@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool, WithJsonSchema
 
 from quintet.dialects.etl.shapes import Asked, Id, Shown
 from quintet.dialects.etl.words import ExecutionMode, ExecutionStatus, TaskType
@@ -56,7 +56,14 @@ When = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_to_th
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 ProjectName = Annotated[Name, AfterValidator(_without_edges)]
 Description = Annotated[str, Field(max_length=4096)]
-BotId = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=128)]
+BotId = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    Field(min_length=1, max_length=128),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}]}, mode="validation"
+    ),
+]
 ApiKey = Annotated[str, Field(max_length=MAX_KEY), AfterValidator(_short)]
 Cron = Annotated[str, Field(max_length=256)]
 Zone = Annotated[str, Field(min_length=1, max_length=64)]

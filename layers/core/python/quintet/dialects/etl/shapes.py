@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 MAX_DIGITS = 15
@@ -30,5 +30,19 @@ def _as_text(given: Any) -> Any:
     return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
 
 
-Id = Annotated[str, BeforeValidator(_as_text), Field(pattern=rf"^[1-9][0-9]{{0,{MAX_DIGITS - 1}}}$")]
-"""A decimal id in a body."""
+_PATTERN = rf"^[1-9][0-9]{{0,{MAX_DIGITS - 1}}}$"
+Id = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    Field(pattern=_PATTERN),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _PATTERN},
+                {"type": "integer", "minimum": 1, "maximum": 10**MAX_DIGITS - 1},
+            ]
+        },
+        mode="validation",
+    ),
+]
+"""A decimal id, in a body as text or as the number that it is."""
