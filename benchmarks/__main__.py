@@ -3,7 +3,20 @@
 import sys
 import time
 
-from benchmarks import cost, growth, imports, job_cost, jobs, latency, lists, report, throughput, workflows
+from benchmarks import (
+    cost,
+    etl,
+    etl_data,
+    growth,
+    imports,
+    job_cost,
+    jobs,
+    latency,
+    lists,
+    report,
+    throughput,
+    workflows,
+)
 from benchmarks.baseline import Baseline
 from benchmarks.cloud import cloud
 from benchmarks.wire import Broken
@@ -44,6 +57,8 @@ MEASUREMENTS = {
     "lists": _lists,
     "jobs": _jobs,
     "job_cost": job_cost.measure,
+    "etl": etl.measure,
+    "etl_data": etl_data.measure,
 }
 
 

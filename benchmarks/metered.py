@@ -1,10 +1,12 @@
 """The local cloud with a meter on its functions: `python -m benchmarks.metered run ...`, otherwise as `quintet run`.
 
-Two things are added in memory, nothing in the product knows of them: every worker gets QUINTET_METER (its AWS calls,
-quintet.adapters.aws), and every invocation's duration is noted. One file a function in the folder that BENCH_METER
-names, one JSON document a line.
+Three things are added in memory, nothing in the product knows of them: every worker gets QUINTET_METER (its AWS calls,
+quintet.adapters.aws), every invocation's duration is noted, and every request to S3 that no AWS client made: those by
+links, of the runner and of people (`links.jsonl`). One file a function in the folder that BENCH_METER names, one JSON
+document a line.
 """
 
+import importlib
 import json
 import os
 import time
@@ -37,6 +39,20 @@ def attach(folder: Path) -> None:
             meter.write(json.dumps({"invocation": line}) + "\n")
         return answer
 
+    def linked(method: str) -> None:
+        line = {"service": "s3", "operation": f"{method.capitalize()}Object", "capacity": {}}
+        with (folder / "links.jsonl").open("a", encoding="utf-8") as meter:
+            meter.write(json.dumps({"quintet_meter": line}) + "\n")
+
+    s3 = importlib.import_module("ministack.services.s3")
+    handle = s3.handle_request
+
+    async def handled(method: str, path: str, headers: dict[str, str], *rest: Any, **more: Any) -> Any:
+        if "botocore" not in headers.get("user-agent", "").lower():
+            linked(method)
+        return await handle(method, path, headers, *rest, **more)
+
+    setattr(s3, "handle_request", handled)  # noqa: B010 - another's member, as the types see it
     setattr(lambda_worker, "_environment", environment)  # noqa: B010 - another's member, as the types see it
     setattr(lambda_worker.PythonWorker, "invoke", metered)  # noqa: B010
 

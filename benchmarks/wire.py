@@ -25,7 +25,12 @@ class Wire:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON of a good answer; raises Broken for any other."""
         sent = None if body is None else json.dumps(body).encode()
-        self._connection.request(method, path, sent, self._headers)
+        return self.send(method, path, sent)
+
+    def send(self, method: str, path: str, body: bytes | None, content_type: str | None = None) -> Any:
+        """The same for a body of any type."""
+        headers = self._headers if content_type is None else {**self._headers, "content-type": content_type}
+        self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         raw = response.read()
         if response.status >= 300:

@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     |(?P<name>"(?:[^"]|"")+")
     |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<symbol><>|<=|>=|!=|\|\||->|=>|[-+*%<>=(),.;\[\]?]|/(?!/))""",
+    |(?P<symbol><>|<=|>=|!=|\|\||->|=>|[-+*%<>=(),.;\[\]?]|/(?![/*]))""",
     re.VERBOSE | re.DOTALL,
 )
 _ELSEWHERE = frozenset({"information_schema", "awsdatacatalog"})

@@ -49,9 +49,10 @@ class DatasetCache:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as held:
             found = {name: self._folder / hashlib.sha256(name.encode()).hexdigest() for name in names}
-            missing = [name for name, path in found.items() if not _hold(path, held)]
-            if missing:
-                self._fetch({name: found[name] for name in missing}, held, check)
+            missing = dict(found)
+            # Another process may remove a file between its fetch and the moment it is held: then again.
+            while missing := {name: path for name, path in missing.items() if not _hold(path, held)}:
+                self._fetch(missing, check)
             yield [found[name] for name in names]
 
     def footers(self, names: Sequence[str], folder: Path, check: Callable[[], None]) -> list[tuple[Path, int]]:
@@ -78,7 +79,7 @@ class DatasetCache:
         with ThreadPoolExecutor(FETCHERS) as pool:
             return list(pool.map(fetch, enumerate(names)))
 
-    def _fetch(self, wanted: dict[str, Path], held: ExitStack, check: Callable[[], None]) -> None:
+    def _fetch(self, wanted: dict[str, Path], check: Callable[[], None]) -> None:
         with ThreadPoolExecutor(FETCHERS) as pool:
             sizes = dict(zip(wanted, pool.map(self._blobs.size, wanted), strict=True))
             self._make_room(sum(sizes.values()))
@@ -86,9 +87,6 @@ class DatasetCache:
             _all(pool, [partial(self._fetch_one, name, sizes[name], wanted[name], _in_turn, check) for name in small])
             for name in wanted.keys() - set(small):
                 self._fetch_one(name, sizes[name], wanted[name], partial(_all, pool), check)
-        for path in wanted.values():
-            if not _hold(path, held):
-                raise FileNotFoundError(path)
 
     def _fetch_one(self, name: str, size: int, path: Path, do_all: "DoAll", check: Callable[[], None]) -> None:
         unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
@@ -100,7 +98,9 @@ class DatasetCache:
                     os.pwrite(file.fileno(), self._blobs.part(name, start, PART_BYTES), start)
 
                 do_all([partial(fetch, start) for start in range(0, size, PART_BYTES)])
-            unfinished.replace(path)
+            # Not over a file that another has fetched meanwhile, and that is in use already.
+            with suppress(FileExistsError):
+                path.hardlink_to(unfinished)
         finally:
             with suppress(FileNotFoundError):
                 unfinished.unlink()
@@ -145,9 +145,13 @@ def _hold(path: Path, held: ExitStack) -> bool:
         return False
     fcntl.flock(file, fcntl.LOCK_SH)
     os.utime(file.fileno())
+    return _is(path, file.fileno())
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """True while the open file is the one of that name: it may be another by the time that it is locked."""
     status = _status(path)
-    # It may have been removed between the opening and the lock.
-    return status is not None and status.st_ino == os.fstat(file.fileno()).st_ino
+    return status is not None and status.st_ino == os.fstat(descriptor).st_ino
 
 
 def _remove(path: Path, status: os.stat_result) -> bool:
@@ -158,7 +162,8 @@ def _remove(path: Path, status: os.stat_result) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        path.unlink()
+        if _is(path, file.fileno()):
+            path.unlink()
     return True
 
 

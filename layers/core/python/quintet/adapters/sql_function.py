@@ -5,7 +5,8 @@ from typing import Any
 
 from quintet.adapters.duckdb_types import parse
 from quintet.adapters.query_values import value
-from quintet.domain.dataset import Column, Content
+from quintet.domain.dataset import MAX_TOLD, Column, Content
+from quintet.domain.jsontext import compact
 from quintet.services.ports.functions import FunctionFault, Functions
 from quintet.services.ports.queries import Answer, Made, Query, QueryFault
 
@@ -94,7 +95,11 @@ def _columns(answer: Mapping[str, Any]) -> tuple[Column, ...]:
 
 
 def _content(answer: Mapping[str, Any], format_: str, parts: Sequence[str]) -> Content:
-    return Content(format_, tuple(parts), _columns(answer), answer["rowCount"], answer["sizeBytes"])
+    content = Content(format_, tuple(parts), _columns(answer), answer["rowCount"], answer["sizeBytes"])
+    if (size := len(compact(content.to_dict()).encode())) > MAX_TOLD:
+        message = f"{len(content.columns)} columns and {len(parts)} files have names and types of {size} bytes; at most {MAX_TOLD} are allowed"
+        raise QueryFault("TooLarge", message)
+    return content
 
 
 def _fault(fault: FunctionFault) -> QueryFault:

@@ -8,6 +8,8 @@ from typing import Any
 FORMATS = ("parquet", "csv", "jsonl")
 MAX_PARTS = 1000
 """Files of one dataset: what one program may write."""
+MAX_TOLD = 250_000
+"""Bytes of what is known of a content, its columns and the names of its files, as JSON: it stands in the dataset's record."""
 
 
 @dataclass(frozen=True, slots=True)

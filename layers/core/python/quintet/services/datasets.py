@@ -11,7 +11,7 @@ from quintet.domain.limits import slots
 from quintet.domain.run import Run
 from quintet.domain.state import RunState
 from quintet.domain.status import RunStatus
-from quintet.services.dataset_files import DatasetFiles
+from quintet.services.dataset_files import MOST_LINKS, DatasetFiles
 from quintet.services.dataset_records import COLLECTION, from_record, to_record
 from quintet.services.ports.collections import Collections, Record
 from quintet.services.ports.jobs import Jobs
@@ -106,7 +106,7 @@ class Datasets:
         link, upload = self._files.link(self._stored(project, number), format_)
 
         def awaiting(dataset: Dataset) -> Dataset:
-            return replace(dataset, uploads=(*dataset.uploads, upload))
+            return replace(dataset, uploads=(*dataset.uploads, upload)[-MOST_LINKS:])
 
         return link, self._change(project, number, awaiting)
 

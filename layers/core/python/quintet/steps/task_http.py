@@ -1,5 +1,6 @@
 """The works of HTTP and AUTONOMOUS_AGENT tasks: rows are posted, rows are answered, or reported later."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -189,5 +190,15 @@ def _masked(answer: HttpAnswer, secrets: list[str]) -> HttpAnswer:
     body = answer.body
     for secret in secrets:
         if len(secret) >= LEAST_HIDDEN:
-            body = body.replace(secret.encode(), HIDDEN.encode())
+            for spelled in _spellings(secret):
+                body = body.replace(spelled, HIDDEN.encode())
     return replace(answer, body=body)
+
+
+def _spellings(secret: str) -> list[bytes]:
+    """How an answer may spell a text: as it is, or as JSON escapes it; each also with its UTF-8 bytes read as Latin-1, as servers read
+    headers. The longest first: an escaped one may hold the plain one."""
+    read = (secret, secret.encode().decode("latin-1"))
+    plain = {text.encode() for text in read}
+    escaped = {json.dumps(text, ensure_ascii=ascii_).encode()[1:-1] for text in read for ascii_ in (True, False)}
+    return sorted(plain | escaped, key=len, reverse=True)
