@@ -1,5 +1,7 @@
 """Every suite here runs against both implementations of its port: in memory, and on DynamoDB with the tables of template.yaml."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +14,7 @@ import moto
 import pytest
 import yaml
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 from quintet.adapters.aws import client, forget_clients
 from quintet.adapters.dynamodb.jobs import DynamoJobs
@@ -39,6 +42,9 @@ from quintet.services.ports.world import Blobs, Logs
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 _names = count()
+_WORD = re.compile(r"(?<![#:\w.])[A-Za-z_]\w*(?!\w*\()")
+_SYNTAX = frozenset({"AND", "OR", "NOT", "BETWEEN", "IN", "SET", "REMOVE", "ADD", "DELETE"})
+_RESERVED = frozenset(word.upper() for word in ReservedKeywords.get_reserved_keywords())
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,19 @@ def _resources() -> dict[str, Any]:
     with TEMPLATE.open(encoding="utf-8") as text:
         resources: dict[str, Any] = yaml.load(text, _Template)["Resources"]
     return resources
+
+
+def _reserved(asked: Any) -> set[str]:
+    """The words in a request's expressions that DynamoDB reserves: moto takes them, DynamoDB does not."""
+    found: set[str] = set()
+    for name, value in asked.items() if isinstance(asked, dict) else ():
+        if name.endswith("Expression") and isinstance(value, str):
+            words = {word.upper() for word in _WORD.findall(value)} - _SYNTAX
+            found |= words & _RESERVED
+        found |= _reserved(value)
+    for value in asked if isinstance(asked, list) else ():
+        found |= _reserved(value)
+    return found
 
 
 def make_table(logical_name: str) -> str:
@@ -106,6 +125,8 @@ def aws() -> Iterator[Stores]:
     serve = BotocoreStubber.__call__
 
     def serve_one(self: Any, event_name: str, request: Any, **rest: Any) -> Any:
+        if b"DynamoDB" in request.headers.get("X-Amz-Target", b""):
+            assert not (found := _reserved(json.loads(request.body))), f"words that DynamoDB reserves: {found}"
         with one_at_a_time:
             return serve(self, event_name, request, **rest)
 

@@ -99,7 +99,8 @@ def _newest_first(attribute: str, value: str, ids: str, after: str | None) -> di
     values = {":value": text(value)} | ({} if after is None else {":after": text(after)})
     older = "" if after is None else f" AND {ids} < :after"
     return {
-        "KeyConditionExpression": f"{attribute} = :value{older}",
+        "KeyConditionExpression": f"#list = :value{older}",
+        "ExpressionAttributeNames": {"#list": attribute},  # `project` is a word that DynamoDB reserves
         "ExpressionAttributeValues": values,
         "ScanIndexForward": False,
     }

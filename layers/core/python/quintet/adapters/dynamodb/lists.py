@@ -26,7 +26,8 @@ _PAGE = 100
 def _newest_first(index: str, attribute: str, value: str) -> dict[str, Any]:
     return {
         "IndexName": index,
-        "KeyConditionExpression": f"{attribute} = :value",
+        "KeyConditionExpression": "#list = :value",
+        "ExpressionAttributeNames": {"#list": attribute},  # `project` is a word that DynamoDB reserves
         "ExpressionAttributeValues": {":value": text(value)},
         "ScanIndexForward": False,
     }
