@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import time
 from typing import Any
 
 REGION = "us-east-1"
+_IDLE_S = 3.0
 # The emulator reads the account and the service from this header and checks no signature.
 _SIGNED = (
     "AWS4-HMAC-SHA256 Credential=000000000000/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
@@ -21,6 +23,7 @@ class Wire:
     def __init__(self, port: int, headers: dict[str, str]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._headers = {"content-type": "application/json", **headers}
+        self._used = 0.0
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON of a good answer; raises Broken for any other."""
@@ -30,6 +33,10 @@ class Wire:
     def send(self, method: str, path: str, body: bytes | None, content_type: str | None = None) -> Any:
         """The same for a body of any type."""
         headers = self._headers if content_type is None else {**self._headers, "content-type": content_type}
+        now = time.monotonic()
+        if now - self._used > _IDLE_S:
+            self._connection.close()  # the other side may have done so; the request opens it anew
+        self._used = now
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         raw = response.read()

@@ -7,10 +7,10 @@ from typing import Any
 NUMBERS = ("precipitation", "temp_max", "temp_min")
 
 
-def main(input: Any) -> Iterator[dict[str, Any]]:
+def main(given: Any) -> Iterator[dict[str, Any]]:
     """Yields {day, rain, mean, warmest, coldest}, in mm and °C; what is yielded becomes the task's dataset."""
-    most = input.params.get("most_rain", 300)
-    for row in input.rows:
+    most = given.params.get("most_rain", 300)
+    for row in given.rows:
         try:
             rain, warmest, coldest = (float(row[name]) for name in NUMBERS)
         except (TypeError, ValueError):

@@ -57,9 +57,9 @@ def execute(job: str) -> Any:
     shown = None
     while True:
         stands = ask("GET", f"{job}/executions/{execution}/status")
-        if stands["progress"] != shown:
-            shown = stands["progress"]
-            sys.stdout.write(f"{stands['status']} {shown:.0f} %\n")
+        if (said := f"{stands['status']} {stands['progress']:.0f} %") != shown:
+            shown = said
+            sys.stdout.write(f"{said}\n")
         if stands["status"] != "RUNNING":
             return stands
         time.sleep(0.2)

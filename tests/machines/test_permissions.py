@@ -105,6 +105,7 @@ VERBS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Cond
 OBJECTS = {
     "get": ("s3:GetObject",),
     "part": ("s3:GetObject",),
+    "fetch": ("s3:GetObject",),
     "size": ("s3:GetObject",),
     "link": ("s3:GetObject",),
     "put": ("s3:PutObject",),
@@ -115,7 +116,7 @@ OBJECTS = {
     "clear": ("s3:DeleteObject",),
     "names": (),
 }
-LISTS = {"get", "part", "size", "copy", "names", "clear"}
+LISTS = {"get", "part", "fetch", "size", "copy", "names", "clear"}
 """Methods that list, or that must tell a missing blob from a forbidden one."""
 
 

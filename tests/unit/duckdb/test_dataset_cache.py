@@ -24,9 +24,9 @@ class Counted(MemoryBlobs):
         super().__init__()
         self.read: list[tuple[str, int]] = []
 
-    def part(self, name: str, start: int, length: int) -> bytes:
+    def fetch(self, name: str, start: int, length: int, path: Path) -> None:
         self.read.append((name, start))
-        return super().part(name, start, length)
+        super().fetch(name, start, length, path)
 
 
 @pytest.fixture
@@ -126,17 +126,17 @@ def test_a_fetch_that_is_stopped(blobs: Counted, tmp_path: Path) -> None:
 
 def test_a_fetch_that_fails(blobs: Counted, tmp_path: Path) -> None:
     """Fails as the first part did, and leaves nothing."""
-    part = blobs.part
+    fetch = blobs.fetch
 
-    def broken(name: str, start: int, length: int) -> bytes:
+    def broken(name: str, start: int, length: int, path: Path) -> None:
         if start:
             raise OSError("reset")
-        return part(name, start, length)
+        fetch(name, start, length, path)
 
-    blobs.part = broken  # type: ignore[method-assign]
+    blobs.fetch = broken  # type: ignore[method-assign]
     with pytest.raises(OSError, match="reset"):
         read(DatasetCache(blobs, tmp_path), "a")
-    blobs.part = part  # type: ignore[method-assign]
+    blobs.fetch = fetch  # type: ignore[method-assign]
 
     assert list(tmp_path.iterdir()) == []
     assert read(DatasetCache(blobs, tmp_path), "a") == [b"a" * 10]

@@ -142,6 +142,20 @@ def test_hungry_queries_end(datasets: Any, sql: str) -> None:
     assert datasets.fault(sql, timeout=30)[0] == "OutOfMemory"
 
 
+@pytest.mark.parametrize("event", [{"mode": "make", "into": "made"}, {"output": {"blob": "made", "format": "csv"}}])
+def test_what_is_written_has_a_bound(datasets: Any, event: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query ends that writes more than a dataset may have, long before its time or the disk does."""
+    monkeypatch.setattr("quintet.adapters.duckdb.MAX_DATASET", 1_000_000)
+    rows = 10**11 if "mode" in event else 5 * 10**6
+
+    answer = datasets.engine.run(
+        {"sql": f"SELECT hash(range) AS h FROM range({rows})", "tables": {}, "timeout": 100, **event}
+    )
+
+    assert answer["error"]["type"] == "TooLarge"
+    assert datasets.blobs.names("made", 1) == []
+
+
 @pytest.mark.parametrize(
     "sql",
     ["SELECT " + "(" * 20_000 + "1" + ")" * 20_000, "SELECT " + "1 + " * 20_000 + "1", "SELECT " + "NOT " * 20_000 + "true"],

@@ -57,7 +57,7 @@ def test_a_job_changes_in_what_is_named_and_keeps_the_rest(tasks: TasksDesk) -> 
         ({"name": "j", "inputDatasetId": "99"}, "inputDatasetId: there is no dataset 99"),
         ({"name": "j", "inputDatasetId": "x"}, "inputDatasetId:"),
         ({"name": "j", "scheduledTime": "2026-06-01T00:00:00"}, "scheduledTime:"),
-        ({"name": "j", "scheduledTime": 5}, "scheduledTime: Value error, must be an ISO 8601 time"),
+        ({"name": "j", "scheduledTime": 5}, "scheduledTime: must be an ISO 8601 time"),
         ({"name": "j", "scheduledTime": "9999-12-31T23:59:59-10:00"}, "scheduledTime:"),
         ({"name": "j", "enabled": "no"}, "enabled:"),
     ],

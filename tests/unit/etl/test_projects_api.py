@@ -140,6 +140,7 @@ def test_a_schedule_is_set_read_and_cleared(tasks: TasksDesk) -> None:
         ({"cronSchedule": "61 * * * *"}, "cronSchedule: not a cron expression"),
         ({"cronSchedule": "* * * * *", "timezone": "Mars/Olympus"}, "timezone: unknown time zone"),
         ({"cronSchedule": "* * * * *", "jobId": "9"}, "jobId: there is no job 9"),
+        ({"timezone": "Europe/Rome"}, "timezone: is that of a cronSchedule, and there is none"),
         ({"jobId": "x"}, "jobId:"),
         ({"enabled": 1}, "enabled:"),
     ],

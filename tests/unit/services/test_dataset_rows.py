@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from quintet.domain.errors import Invalid
 from quintet.services.dataset_rows import to_lines
 
 EXACT = Decimal("9007199254740993.5")
@@ -62,3 +63,19 @@ def test_the_type_holds_all_digits_or_there_is_none(numbers: list[str], type_: s
     assert select == (
         "SELECT * FROM input" if type_ is None else f'SELECT * REPLACE (CAST("a" AS {type_}) AS "a") FROM input'
     )
+
+
+def test_whole_numbers_among_fractions_that_floating_point_would_change() -> None:
+    """Make their column exact too; those that it holds don't."""
+    found, select = lines({"a": Decimal("0.1"), "b": 0.5}, {"a": 12345678901234567890, "b": 2**53})
+
+    assert found == [{"a": "0.1", "b": 0.5}, {"a": "12345678901234567890", "b": 2**53}]
+    assert select == 'SELECT * REPLACE (CAST("a" AS DECIMAL(21,1)) AS "a") FROM input'
+
+
+@pytest.mark.parametrize("number", [Decimal("1E+400"), Decimal("-1E+309"), 10**400])
+def test_a_number_beyond_floating_point_is_refused_with_its_place(number: object) -> None:
+    """It would become infinite in silence."""
+    with pytest.raises(Invalid) as refused:
+        to_lines([{"a": 1}, {"a": number}])
+    assert [problem.place for problem in refused.value.problems] == [("rows", 1, "a")]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.domain.terms import Terms
-from quintet.services.dataset_files import DatasetFiles
+from quintet.services.dataset_files import MOST_LINKS, DatasetFiles
 from quintet.services.datasets import Datasets
 from quintet.services.ports.queries import Made, QueryFault
 
@@ -202,6 +203,18 @@ def test_no_rows_are_content_too(desk: Desk) -> None:
     )
 
 
+def test_rows_whose_numbers_json_lines_would_change_are_refused_as_such(desk: Desk) -> None:
+    """Engines read fractions of JSON as floating point; nothing is left, and the other formats take them."""
+    rows = [{"a": Decimal("12345678901234567.89")}]
+    with pytest.raises(Invalid) as refused:
+        desk.datasets.create("p", "one", format_="jsonl", rows=rows)
+
+    assert [problem.place for problem in refused.value.problems] == [("format",)]
+    assert (desk.datasets.count("p"), list(desk.blobs.names("", 10))) == (0, [])
+    assert desk.datasets.create("p", "two", format_="jsonl", rows=[{"a": Decimal("0.1")}]).format == "jsonl"
+    assert desk.datasets.create("p", "three", format_="csv", rows=rows).format == "csv"
+
+
 def test_rows_that_make_no_table_leave_nothing(desk: Desk) -> None:
     """No record and no file."""
     desk.files.fault = QueryFault("BadInput", "'a' and 'A' are one column in SQL")
@@ -278,6 +291,19 @@ def test_the_newest_link_counts(desk: Desk) -> None:
 
     assert found.content and found.content.row_count == 2
     assert [upload.blob for upload in found.uploads] == places[2:]
+
+
+def test_links_are_kept_in_mind_up_to_a_number(desk: Desk) -> None:
+    """The oldest is forgotten at once, however many are asked for before anybody reads: a look costs no more then."""
+    desk.datasets.create("p", "one")
+    places = [desk.datasets.upload_link("p", 1, "csv")[1].uploads[-1].blob for _ in range(MOST_LINKS + 3)]
+    desk.blobs.put(places[2], b"1\n")
+    desk.blobs.put(places[3], b"1\n" * 2)
+
+    content = desk.datasets.get("p", 1).content
+    assert content and content.row_count == 2
+    last = desk.datasets.upload_link("p", 1, "csv")[1].uploads
+    assert len(last) == MOST_LINKS
 
 
 def test_a_bad_file_behind_a_link(desk: Desk) -> None:
@@ -429,7 +455,7 @@ def test_a_tasks_output_is_found_by_the_task_too(desk: Desk, output: int) -> Non
     desk.leaves(desk.run(9), output)
 
     assert desk.datasets.of_task("p", 9).content is not None
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="no task "):
         desk.datasets.of_task("p", 10)
     desk.task(11, None)
     with pytest.raises(NotFound, match="no output"):

@@ -194,6 +194,18 @@ def test_what_is_secret_is_not_kept(http: Any) -> None:
     assert failed.error.details["body"] == '{"seen": "***", "key": "***"}'
 
 
+@pytest.mark.parametrize("key", ['quoted "\\ k3y', "k3y-of-ä-t€sk", "tabbed\tk3y"])
+@pytest.mark.parametrize("ascii_", [True, False])
+@pytest.mark.parametrize("read", ["utf-8", "latin-1"])
+def test_what_is_secret_is_not_kept_as_json_spells_it_either(http: Any, key: str, ascii_: bool, read: str) -> None:
+    """With escapes or without, and as servers read headers: a key of any letters is as hidden as a plain one."""
+    http.define_task(api_key=key)
+    http.desk.answer = answer(json.dumps([{"key": key.encode().decode(read)}], ensure_ascii=ascii_).encode())
+    http.enact("HTTP")
+
+    assert http.blobs.get("rows/p1/run-1-7/made.jsonl") == b'{"key": "***"}\n'
+
+
 def test_a_program_whose_headers_do_not_open_fails_the_task(http: Any) -> None:
     """With its name, and nothing sent."""
     program = http.programs.get("p1", "prog")

@@ -18,11 +18,13 @@ from uuid import uuid4
 
 from quintet.services.ports.world import Blobs
 
-PART_BYTES = 32 * 1024 * 1024
+PART_BYTES = 64 * 1024 * 1024
 FETCHERS = 4
 FOOTER_BYTES = 64 * 1024
 LONGEST_FOOTER_BYTES = 64 * 1024 * 1024
 CAPACITY = 6 * 1024**3
+MOST_HELD = 300
+"""Files of one query that are locked: a function may have 1,024 open in all. The others are only safe where no other process is."""
 STALE_SECONDS = 900.0
 """After so long a file that is still being fetched is one that a dead process left."""
 
@@ -50,8 +52,17 @@ class DatasetCache:
         with ExitStack() as held:
             found = {name: self._folder / hashlib.sha256(name.encode()).hexdigest() for name in names}
             missing = dict(found)
+            free = MOST_HELD
+
+            def there(path: Path) -> bool:
+                nonlocal free
+                if free <= 0:
+                    return path.exists()
+                free -= (kept := _hold(path, held))
+                return kept
+
             # Another process may remove a file between its fetch and the moment it is held: then again.
-            while missing := {name: path for name, path in missing.items() if not _hold(path, held)}:
+            while missing := {name: path for name, path in missing.items() if not there(path)}:
                 self._fetch(missing, check)
             yield [found[name] for name in names]
 
@@ -91,13 +102,13 @@ class DatasetCache:
     def _fetch_one(self, name: str, size: int, path: Path, do_all: "DoAll", check: Callable[[], None]) -> None:
         unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
         try:
-            with unfinished.open("xb") as file:
+            unfinished.touch(exist_ok=False)
 
-                def fetch(start: int) -> None:
-                    check()
-                    os.pwrite(file.fileno(), self._blobs.part(name, start, PART_BYTES), start)
+            def fetch(start: int) -> None:
+                check()
+                self._blobs.fetch(name, start, PART_BYTES, unfinished)
 
-                do_all([partial(fetch, start) for start in range(0, size, PART_BYTES)])
+            do_all([partial(fetch, start) for start in range(0, size, PART_BYTES)])
             # Not over a file that another has fetched meanwhile, and that is in use already.
             with suppress(FileExistsError):
                 path.hardlink_to(unfinished)

@@ -175,6 +175,7 @@ def _rows_read(session: Session, sql: str) -> int | None:
 def _write(session: Session, sql: str, format_: str, path: Path) -> tuple[dict[str, str], int]:
     """Writes a query's answer into a file; the columns that the file has, and its rows."""
     connection = session.connection
+    session.watch.bound(path.parent, MAX_DATASET)
     columns = described(connection, f"SELECT * FROM (\n{sql}\n)")
     # What is mostly a sum of integers stays one wherever 64 bits hold it; what they don't is known only when all was computed.
     for huge in ("BIGINT", "DECIMAL(38,0)") if answers.holds_huge(columns) else ("",):

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,17 @@ class Watch:
         self._end_process = end_process
         self._fault: SqlFault | None = None
         self._connection: Any = None
+        self._written: tuple[Path, int] | None = None
         self._done = threading.Event()
 
     def check(self) -> None:
         """Raises the fault when the time is over."""
         if self._fault is not None:
             raise self._fault
+
+    def bound(self, folder: Path, most: int) -> None:
+        """From now on a query ends that writes more than that into a folder: disks are full long before the time is over."""
+        self._written = folder, most
 
     @contextmanager
     def over(self, duckdb: Any, connection: Any, names: Callable[[str], str] = str) -> Iterator[None]:
@@ -114,6 +119,7 @@ class Watch:
             now = time.monotonic()
             if self._fault is None and now - began >= self._seconds:
                 self._fault = SqlFault("Timeout", f"the query ran for more than {self._seconds:g} s")
+            self._fault = self._fault or self._too_large()
             if self._fault is None and now - looked >= LEASH_SECONDS:
                 looked = now
                 self._fault = self._stopped()
@@ -125,6 +131,15 @@ class Watch:
             self._connection.interrupt()
             if time.monotonic() - over >= self._grace:
                 self._end_process(1)
+
+    def _too_large(self) -> SqlFault | None:
+        if self._written is None:
+            return None
+        folder, most = self._written
+        with suppress(FileNotFoundError):  # a file that gets its name at this moment
+            if sum(path.stat().st_size for path in folder.iterdir()) > most:
+                return SqlFault("TooLarge", f"the dataset would be larger than {most} bytes")
+        return None
 
     def _stopped(self) -> SqlFault | None:
         if self._leash is None:

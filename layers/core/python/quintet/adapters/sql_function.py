@@ -97,8 +97,8 @@ def _columns(answer: Mapping[str, Any]) -> tuple[Column, ...]:
 def _content(answer: Mapping[str, Any], format_: str, parts: Sequence[str]) -> Content:
     content = Content(format_, tuple(parts), _columns(answer), answer["rowCount"], answer["sizeBytes"])
     if (size := len(compact(content.to_dict()).encode())) > MAX_TOLD:
-        message = f"{len(content.columns)} columns and {len(parts)} files have names and types of {size} bytes; at most {MAX_TOLD} are allowed"
-        raise QueryFault("TooLarge", message)
+        named = f"{len(content.columns)} columns and {len(parts)} files have names and types of {size} bytes"
+        raise QueryFault("TooLarge", f"{named}; at most {MAX_TOLD} are allowed")
     return content
 
 

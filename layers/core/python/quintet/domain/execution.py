@@ -64,4 +64,6 @@ def broken(error: StepError, metrics: Metrics | None = None, *, cut: bool = Fals
 
 
 def _notes(metrics: Metrics, output: int | None) -> dict[str, Any]:
-    return {EXECUTION: {**metrics.to_dict(), "outputDataset": output}}
+    """What was measured and nothing else: the run's item, which carries it, costs more above 1 KB."""
+    known = {**metrics.to_dict(), "outputDataset": output}
+    return {EXECUTION: {name: value for name, value in known.items() if value is not None}}

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from quintet.domain.dataset import Content, Dataset, Upload
-from quintet.domain.errors import NotFound
-from quintet.services.dataset_rows import to_lines
+from quintet.domain.errors import Invalid, NotFound, Problem
+from quintet.services.dataset_rows import AS_THEY_ARE, to_lines
 from quintet.services.ports.queries import Files, QueryFault
 from quintet.services.ports.world import Blobs, Clock, Ids
 
@@ -39,11 +39,15 @@ class DatasetFiles:
         self._ids = ids
 
     def of_rows(self, dataset: Dataset, rows: Sequence[Mapping[str, Any]]) -> Content:
-        """A file of rows, in the dataset's format, Parquet unless that says otherwise. Raises QueryFault."""
+        """A file of rows, in the dataset's format, Parquet unless that says otherwise. Raises QueryFault, Invalid."""
         format_ = dataset.format or "parquet"
         if not rows:
             return Content("jsonl", (), (), 0, 0)
         lines, select = to_lines(rows)
+        if format_ == "jsonl" and select != AS_THEY_ARE:
+            # What is in the file would be right, and what engines read out of it not.
+            said = "jsonl is read as floating point, which would change numbers of these rows: take parquet or csv"
+            raise Invalid([Problem(("format",), said)])
         given = self._place(dataset, "rows", "jsonl")
         self._blobs.put(given, lines, MEDIA_TYPES["jsonl"])
         try:

@@ -158,7 +158,10 @@ class Datasets:
 
     def of_task(self, project: str, task: int) -> Dataset:
         """A task's output, with the content of its last run if that has completed. Raises NotFound."""
-        job = self._jobs.by_slug(project, DIALECT, f"task-{task}")
+        try:
+            job = self._jobs.by_slug(project, DIALECT, f"task-{task}")
+        except NotFound:
+            raise NotFound(f"no task {task}") from None
         output = job.settings["etl"].get("output")
         if output is None:
             raise NotFound(f"task {task} has no output dataset")

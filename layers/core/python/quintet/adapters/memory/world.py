@@ -97,6 +97,12 @@ class MemoryBlobs:
         """Up to `length` of its bytes, from the byte `start` on. Raises NotFound."""
         return self.get(name)[start : start + length]
 
+    def fetch(self, name: str, start: int, length: int, path: Path) -> None:
+        """Writes such a part into a file that is there, at the same place. Raises NotFound."""
+        with path.open("r+b") as file:
+            file.seek(start)
+            file.write(self.part(name, start, length))
+
     def put_file(self, name: str, path: Path, content_type: str) -> None:
         """Writes what a file of this machine holds."""
         self.put(name, path.read_bytes(), content_type)

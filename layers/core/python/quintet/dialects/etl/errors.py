@@ -75,7 +75,7 @@ def told(error: Exception) -> tuple[int, str] | None:
     """An error's status and sentence; None for one that isn't the caller's."""
     match error:
         case RequestValidationError():
-            return 400, _faults((_place(fault), fault["msg"]) for fault in error.errors())
+            return 400, _faults((_place(fault), _said(fault)) for fault in error.errors())
         case Invalid():
             return 400, _faults((problem.place, problem.message) for problem in error.problems)
         case QueryFault():
@@ -121,6 +121,11 @@ def _place(fault: Mapping[str, Any]) -> Sequence[str | int]:
     """Where a fault is. In a text that is no JSON, it is a position, which is no place in a value."""
     place: Sequence[str | int] = fault["loc"]
     return place[:1] if fault["type"] == "json_invalid" else place
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """A fault's own words, without those that stand before every one that a validator of ours raises."""
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _headers(error: Exception) -> dict[str, str]:

@@ -114,6 +114,8 @@ class ProjectAuthor:
         """The fields of a project's job that say when it starts, as what is named makes them; null is as if nothing was said."""
         engine = self._desk.engine
         was: Mapping[str, Any] = fresh.settings.get("schedule") or {}
+        if named.get("timezone") and "cron_schedule" not in named and not was:
+            raise Invalid([Problem(("body", "timezone"), "is that of a cronSchedule, and there is none: name both")])
         enabled = named["enabled"] is not False if "enabled" in named else fresh.status == "active"
         schedule = schedules.cron(
             named.get("cron_schedule", was.get("cron")),

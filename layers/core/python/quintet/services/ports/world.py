@@ -84,6 +84,10 @@ class Blobs(Protocol):
         """Up to `length` of its bytes, from the byte `start` on; none when it ends before. Raises NotFound."""
         ...
 
+    def fetch(self, name: str, start: int, length: int, path: Path) -> None:
+        """Writes such a part into a file of this machine that is there, at the same place. Raises NotFound."""
+        ...
+
     def put_file(self, name: str, path: Path, content_type: str) -> None:
         """Writes what a file of this machine holds, however large."""
         ...
