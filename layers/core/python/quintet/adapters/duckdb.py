@@ -100,8 +100,7 @@ class SqlEngine:
         out.mkdir()
         self._load(session, event, out)
         format_ = event.get("format") or "parquet"
-        path = out / f"answer.{format_}"
-        columns, count = _write(session, sql, format_, path)
+        path, columns, count = _write(session, sql, format_, out)
         told = {
             "columns": _listed(columns),
             "rowCount": count,
@@ -144,8 +143,7 @@ class SqlEngine:
         limit = min(int(event.get("limit") or PREVIEW_ROWS), MAX_PREVIEW_ROWS)
         output, size = event.get("output"), 0
         if output:
-            path = out / f"answer.{output['format']}"
-            _write(session, f"SELECT * FROM {_ANSWER}", output["format"], path)
+            path, _, _ = _write(session, f"SELECT * FROM {_ANSWER}", output["format"], out)
             size = self._keep(path, output["blob"], output["format"])
         return {
             "rowCount": count,
@@ -172,14 +170,16 @@ def _rows_read(session: Session, sql: str) -> int | None:
     return None if None in counts else sum(count for count in counts if count is not None)
 
 
-def _write(session: Session, sql: str, format_: str, path: Path) -> tuple[dict[str, str], int]:
-    """Writes a query's answer into a file; the columns that the file has, and its rows."""
+def _write(session: Session, sql: str, format_: str, out: Path) -> tuple[Path, dict[str, str], int]:
+    """Writes a query's answer into a file of a folder; the file, the columns that it has, and its rows."""
     connection = session.connection
-    session.watch.bound(path.parent, MAX_DATASET)
+    session.watch.bound(out, MAX_DATASET)
     columns = described(connection, f"SELECT * FROM (\n{sql}\n)")
     # What is mostly a sum of integers stays one wherever 64 bits hold it; what they don't is known only when all was computed.
     for huge in ("BIGINT", "DECIMAL(38,0)") if answers.holds_huge(columns) else ("",):
         query = f"SELECT {answers.kept(columns, huge, format_)} FROM (\n{sql}\n)"
+        # Each try has a file of its own: DuckDB removes that of one that failed, and some time after it has failed.
+        path = out / f"{huge.partition('(')[0].lower() or 'answer'}.{format_}"
         try:
             [(count,)] = connection.execute(f"COPY ({query}) TO {literal(str(path))} {_WRITERS[format_]}").fetchall()
         except session.duckdb.ConversionException:
@@ -187,7 +187,7 @@ def _write(session: Session, sql: str, format_: str, path: Path) -> tuple[dict[s
                 raise
         else:
             written = f"SELECT * FROM {reading('parquet', [path], {})}" if format_ == "parquet" else query
-            return described(connection, written), int(count)
+            return path, described(connection, written), int(count)
     raise AssertionError("unreachable")
 
 

@@ -11,7 +11,7 @@ from quintet.services.ports.functions import FunctionFault
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import InvocationResponseTypeDef
 
-_PATIENCE = (15, 60, 300, 910)
+_PATIENCE = (15, 28, 60, 300, 910)
 _THROTTLED_TRIES = 5
 
 
@@ -36,7 +36,7 @@ class LambdaFunctions:
     def call(self, function: str, payload: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """Calls a function and waits for its answer; never twice, unless the first was refused unheard (throttled).
 
-        `timeout` is in seconds; the wait may last up to the next of 15, 60, 300 and 910, since the function keeps its own time and a
+        `timeout` is in seconds; the wait may last up to the next of 15, 28, 60, 300 and 910, since the function keeps its own time and a
         client is kept per patience. Raises FunctionFault.
         """
         answer = _invoke(function, json.dumps(payload).encode(), timeout)
