@@ -48,6 +48,7 @@ def a_full_run() -> Run:
         concurrency_key="k",
         parent=Parent("parent-run", "call", 2),
         slots=(Slot("one", 1), Slot("two", 2, refuses=True)),
+        waits=(Slot("waiting", 5), Slot("waiting in part", 1)),
         priority=7,
         scheduled_at=after(0.5),
         expires_at=after(3600),

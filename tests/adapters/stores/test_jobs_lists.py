@@ -16,7 +16,7 @@ from quintet.domain.errors import Conflict, Invalid, NotFound
 from quintet.domain.events import to_millis
 from quintet.domain.job import Job
 from quintet.domain.run import VersionPolicy
-from quintet.domain.terms import RateLimit, Terms
+from quintet.domain.terms import QueueStrategy, RateLimit, Terms
 from quintet.services.ports.jobs import Jobs, Taken
 
 from .conftest import Stores, make_table
@@ -39,6 +39,10 @@ FULL_TERMS = Terms(
     payload_schema={"type": "object", "title": "größer"},
     group="g-1",
     follows=True,
+    queue_limit=9,
+    queue_strategy=QueueStrategy.PARTITIONED_REPLACE,
+    queue_partition_limit=2,
+    start_delay=10,
 )
 
 

@@ -20,6 +20,7 @@ from quintet.services.ports.runs import (
     Guard,
     Rate,
     RateExceeded,
+    Replacement,
     RunList,
     Runs,
     SlotTaken,
@@ -29,6 +30,7 @@ from .conftest import Stores
 from .samples import a_run, after, created, progress
 
 SLOTS = [(), (Slot("a", 1),), (Slot("a", 1), Slot("b", 2)), (Slot("b", 2),), (Slot("c", 2, refuses=True), Slot("b", 2))]
+WAITS = [(), (Slot("w", 1),), (Slot("w", 2),), (Slot("p", 1), Slot("w", 2))]
 STATUSES = [RunStatus.EXECUTING, RunStatus.QUEUED, RunStatus.DELAYED, RunStatus.WAITING]
 NEXT = [*STATUSES, RunStatus.PAUSED, RunStatus.COMPLETED, RunStatus.CANCELED]
 CLAIMS = [
@@ -66,12 +68,19 @@ class Alike(RuleBasedStateMachine):
         return progress(self.events)
 
     def a_creation(
-        self, status: RunStatus, slots: tuple[Slot, ...], due: Any, leased: bool, claims: Claims
+        self,
+        status: RunStatus,
+        slots: tuple[Slot, ...],
+        due: Any,
+        leased: bool,
+        claims: Claims,
+        waits: tuple[Slot, ...] = (),
     ) -> Creation:
         self.events += 1
         run = a_run(
             status,
             slots=slots,
+            waits=() if status is RunStatus.EXECUTING else waits,
             priority=self.events % 3,
             created_at=after(self.events),
             started_at=after(self.events) if status is RunStatus.EXECUTING else None,
@@ -86,16 +95,35 @@ class Alike(RuleBasedStateMachine):
         due=st.none() | moments,
         leased=st.booleans(),
         claims=st.sampled_from(CLAIMS),
+        waits=st.sampled_from(WAITS),
     )
     def create(
-        self, statuses: list[RunStatus], slots: tuple[Slot, ...], due: Any, leased: bool, claims: Claims
+        self,
+        statuses: list[RunStatus],
+        slots: tuple[Slot, ...],
+        due: Any,
+        leased: bool,
+        claims: Claims,
+        waits: tuple[Slot, ...],
     ) -> None:
-        many = [self.a_creation(status, slots, due, leased, claims) for status in statuses]
+        many = [self.a_creation(status, slots, due, leased, claims, waits) for status in statuses]
         if len(many) == 1:
             answers = [self.both(lambda runs: runs.create(many[0]))]
         else:
             answers = self.both(lambda runs: [_told(answer) for answer in runs.create_many(many)])[1]
         self.known += [one.run.id for one, answer in zip(many, answers, strict=True) if answer == ("gave", None)]
+
+    @precondition(lambda self: self.known)
+    @rule(choice=choices, stale=st.booleans(), waits=st.sampled_from(WAITS), claims=st.sampled_from(CLAIMS))
+    def replace(self, choice: int, stale: bool, waits: tuple[Slot, ...], claims: Claims) -> None:
+        waiting = [run_id for run_id in self.known if self.memory.get(run_id).waits]
+        was = self.memory.get(waiting[choice % len(waiting)] if waiting else self.pick(choice))
+        base = 2 if stale else len(self.memory.tail(was.id, 0))
+        ended = replace(was, status=RunStatus.CANCELED, updated_at=after(self.events), ended_at=after(self.events))
+        made = self.a_creation(RunStatus.QUEUED, (), None, False, claims, waits)
+        instead = Replacement(base, [self.next_event()], Change(ended, was.status))
+        if self.both(lambda runs: runs.create(replace(made, replaces=instead))) == ("gave", None):
+            self.known.append(made.run.id)
 
     @precondition(lambda self: self.known)
     @rule(choice=choices, claims=st.sampled_from(CLAIMS), over=st.booleans())
@@ -167,6 +195,7 @@ class Alike(RuleBasedStateMachine):
         self.both(lambda runs: (runs.counts("acme"), runs.counts("acme", "g")))
         self.both(lambda runs: list(runs.ended("job-1", after(0), after(500))))
         self.both(lambda runs: runs.spent([Rate("r", 3, 60), Rate("s", 5, 1)], after(self.events)))
+        self.both(lambda runs: runs.holders([*"abcwp"]))
         for slot in "abc":
             self.both(lambda runs, slot=slot: runs.next_queued(slot))
         self.both(lambda runs: sorted(runs.due(after(300), 100), key=lambda lapse: (lapse.due_at, lapse.run_id)))

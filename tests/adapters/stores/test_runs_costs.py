@@ -22,6 +22,7 @@ from quintet.services.ports.runs import (
     Guard,
     Rate,
     RateExceeded,
+    Replacement,
     RunList,
     SlotTaken,
 )
@@ -86,6 +87,36 @@ def test_a_run_without_claims_writes_its_item_and_a_counter(runs: DynamoRuns, as
     rich = Creation(a_run(slots=(Slot("s", 1),), group="group"), created(), claims=claims)
     ((_, params),) = asked(lambda: runs.create(rich))
     assert _written(params) == ["COUNT", "COUNT", "GUARD", "LABEL", "LABEL", "RATE", "RUN", "SLOT"]
+
+
+def test_waiting_costs_a_run_without_queue_terms_nothing(runs: DynamoRuns, asked: Asked) -> None:
+    """It is queued, admitted, and ended before its start by what it took before there were waiting slots."""
+    queued = [a_run(RunStatus.QUEUED, slots=(Slot("s", 1),)) for _ in range(2)]
+    for run in queued:
+        ((_, params),) = asked(lambda run=run: runs.create(Creation(run, created())))
+        assert _written(params) == ["COUNT", "RUN"]
+    started = replace(queued[0], status=RunStatus.EXECUTING, started_at=after(1))
+    _, (_, params) = asked(lambda: runs.admit(started, 2, [progress(3)], after(60)))
+    assert _written(params) == ["COUNT", "RUN", "RUN", "SLOT"]
+    over = replace(queued[1], status=RunStatus.CANCELED, ended_at=after(2))
+    ((_, params),) = asked(lambda: runs.append(over.id, 2, [progress(3)], Change(over, RunStatus.QUEUED)))
+    assert _written(params) == ["COUNT", "RUN", "RUN"]
+
+
+def test_a_waiting_slot_is_one_item_more(runs: DynamoRuns, asked: Asked) -> None:
+    """Of the transactions that make a run wait, start it, or end it before; who takes another's place looks once, and writes once."""
+    waits = (Slot("w", 1),)
+    first, second = (a_run(RunStatus.QUEUED, waits=waits) for _ in range(2))
+    ((_, params),) = asked(lambda: runs.create(Creation(first, created())))
+    assert _written(params) == ["COUNT", "RUN", "SLOT"]
+    over = replace(first, status=RunStatus.CANCELED, ended_at=after(1))
+    instead = Replacement(2, [progress(3)], Change(over, RunStatus.QUEUED))
+    (look, _), (_, params) = asked(lambda: runs.create(Creation(second, created(), replaces=instead)))
+    assert look == "BatchGetItem"
+    assert _written(params) == ["COUNT", "RUN", "RUN", "RUN", "SLOT"]
+    started = replace(second, status=RunStatus.EXECUTING, started_at=after(2))
+    _, (_, params) = asked(lambda: runs.admit(started, 2, [progress(3)], after(60)))
+    assert _written(params) == ["COUNT", "RUN", "RUN", "SLOT"]
 
 
 def test_the_items_of_a_map_are_in_no_jobs_list(table: str, runs: DynamoRuns) -> None:
@@ -177,7 +208,7 @@ def test_a_run_from_before_is_read_as_it_was(runs: DynamoRuns, table: str) -> No
         '"t":["webhook","hook","h-1"],"sl":[["one",1]],"pr":4}'
     )
     run = run_from_text("r-1", "acme", old)
-    assert (run.created_at, run.slots, run.priority, run.asked) == (NOW, (Slot("one", 1),), 4, {})
+    assert (run.created_at, run.slots, run.waits, run.priority, run.asked) == (NOW, (Slot("one", 1),), (), 4, {})
     assert (run.scheduled_at, run.expires_at, run.group, run.follows) == (None, None, None, False)
     item = {"id": {"S": "r-1"}, "project": {"S": "acme"}, "project_status": {"S": "acme#executing"}}
     item |= {"view": {"S": old}, "epoch": {"N": "1"}, "active": {"BOOL": True}}

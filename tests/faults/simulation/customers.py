@@ -9,7 +9,7 @@ from simulation.faults import PortFailed, ProcessDied
 from simulation.world import World
 
 from quintet.bootstrap import Services
-from quintet.domain.errors import Conflict, NotFound, QuintetError, Throttled
+from quintet.domain.errors import Conflict, NoQueue, NotFound, QueueFull, QuintetError, Throttled
 from quintet.domain.job import Job
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
@@ -27,6 +27,8 @@ class Order:
     how: str | None = None
     run_id: str | None = None
     errors: int = 0
+    turned_away: bool = False
+    """By the terms of the job's queue."""
 
     @property
     def accepted(self) -> bool:
@@ -93,6 +95,7 @@ class Customers:
             concurrency_key=chance.choice((None, "a", "b")),
             debounce_key=chance.choice((None, "x")),
             batch_key=chance.choice((None, "x")),
+            queue_partition=chance.choice((None, "a", "a", "b")),
             idempotency_key=key,
         )
         order = Order(job, ask, now)
@@ -114,6 +117,9 @@ class Customers:
     def _take(self, order: Order, answer: Submitted | QuintetError) -> None:
         if isinstance(answer, Submitted):
             order.run_id, order.how, order.ended = answer.run.id, answer.how, self.world.clock.now()
+        elif isinstance(answer, (QueueFull, NoQueue)):
+            order.turned_away = True
+            self.world.witness.turned_away(order.job, order.began, answer)
         elif not isinstance(answer, (Conflict, Throttled)):
             self.world.witness.note(f"a trigger of job {order.job.id} was refused: {answer!r}")
 

@@ -85,6 +85,10 @@ class JobsHistory(History):
         for _ in range(chance.randint(1, 6)):
             order = chance.choice((self.customers.order, self.customers.order, self.customers.order_many))
             self._at_some_time(partial(order, job.id))
+        if terms.queues:
+            rush = chance.uniform(0, 300)
+            for _ in range(chance.randint(3, 7)):
+                self.world.later(rush + chance.uniform(0, 20), partial(self.customers.order, job.id))
         if chance.random() < 0.3:
             self._at_some_time(partial(self._revise, job.id))
         if self.edges and chance.random() < 0.1:
@@ -138,6 +142,8 @@ class JobsHistory(History):
         found["told"] = len(self.endpoints.told)
         found["followed"] = sum(run.trigger.type == "job_completion" for run in witness.runs.values())
         found["at its cap"] = witness.at_cap
+        found["replaced"] = Promises(self).replaced()
+        found.update(witness.queues.met)
         return Counter({str(what): count for what, count in found.items()})
 
     def check(self) -> None:

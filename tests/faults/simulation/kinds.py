@@ -42,6 +42,10 @@ class SimKind:
         """None: the simulation writes only good configs."""
         return []
 
+    def leaves(self, step: Any) -> str | None:
+        """Nothing: all that is done here is done at once."""
+        return None
+
     def chance(self, call: StepCall) -> float:
         """A number in [0, 1) that is the same whenever this attempt is enacted."""
         return self.chance_of(call)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulation.customers import Order
+from simulation.queues import places
 from simulation.witness import ROUNDING
 
 from quintet.adapters.memory.world import START
@@ -26,7 +27,7 @@ HOLDS = {
     "completed": {RunStatus.COMPLETED},
     "failed": {RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.CRASHED, RunStatus.SYSTEM_FAILED},
 }
-SILENCE = timedelta(seconds=60)
+SILENCE = timedelta(seconds=60) - ROUNDING
 PROBE = Run("", "probe", "probe", 1, "ver_probe", RunStatus.EXECUTING, START, START)
 """One that finds out whether a slot is free."""
 
@@ -48,6 +49,7 @@ class Promises:
         self.check_duplicates()
         self.check_merged()
         self.check_moves()
+        self.check_replaced()
         for run in self.runs.values():
             if run.job_id in self.jobs:
                 self.check_pauses(run)
@@ -97,6 +99,11 @@ class Promises:
         moved = any(move.run_id == run.id for move in self.history.customers.moves)
         if ask.at is not None and run.started_at is not None and not moved:
             assert run.started_at >= ask.at - ROUNDING, f"{run.id} started at {run.started_at}, asked for {ask.at}"
+        if job.terms.start_delay and run.started_at is not None and not moved:
+            first = max(ask.at or order.began, order.began) + timedelta(seconds=job.terms.start_delay)
+            assert run.started_at >= first - ROUNDING, (
+                f"{run.id} started at {run.started_at}, before its delay was over"
+            )
         ttl = ask.ttl or job.terms.ttl
         if ttl is not None and order.ended is not None and run.started_at is not None:
             latest = order.ended + timedelta(seconds=ttl)
@@ -169,6 +176,32 @@ class Promises:
             sure = all(move.ended is not None and (move is last or move.ended < last.began) for move in moves)
             if sure and run.started_at is not None and not _merges(self.jobs[run.job_id]):
                 assert run.started_at >= last.at - ROUNDING, f"{run_id} started at {run.started_at}, moved to {last.at}"
+
+    def check_replaced(self) -> None:
+        """Who made room did so for one run of the same queue, which is there; it never began, and nobody made room for two."""
+        made_room: Counter[str] = Counter()
+        for run in self.runs.values():
+            new = self._replacer(run)
+            if new is None:
+                continue
+            made_room[new.id] += 1
+            assert run.started_at is None, f"{run.id} was replaced after its start"
+            assert (run.parent, new.parent) == (None, None), f"{run.id}, or {new.id}, is waited for"
+            alike = {place for place, _ in places(self.jobs[run.job_id], run)} & {
+                place for place, _ in places(self.jobs[new.job_id], new)
+            }
+            assert alike, f"{run.id} made room for {new.id} of another queue"
+        assert max(made_room.values(), default=0) <= 1, f"several runs made room for one: {made_room}"
+
+    def replaced(self) -> int:
+        """How many runs made room for others."""
+        return sum(self._replacer(run) is not None for run in self.runs.values())
+
+    def _replacer(self, run: Run) -> Run | None:
+        for event in self.services.runs.tail(run.id, 0) if run.status is RunStatus.CANCELED else ():
+            if event.type is EventType.RUN_CANCELED and str(event.data.get("reason")).startswith("replaced by run "):
+                return self.runs[event.data["reason"].removeprefix("replaced by run ")]
+        return None
 
     # --- one run ---------------------------------------------------------------------------------------------------------------
 
@@ -255,7 +288,8 @@ class Promises:
         told = Counter(given["upstream"]["run_id"] for _, given in self._follows(job))
         for run in self.of_job(edge.depends_on_job_id):
             takes = _holds(edge, run)
-            fits = told[run.id] <= 1 if takes and job.terms.skip_if_running else told[run.id] == takes
+            may_refuse = job.terms.skip_if_running or job.terms.queue_limit is not None
+            fits = told[run.id] <= 1 if takes and may_refuse else told[run.id] == takes
             assert fits, f"{run.id} ended {run.status} and was followed {told[run.id]} times by {job.id} ({edge})"
 
     def _check_join(self, job: Job, edges: Sequence[JobDependency]) -> None:
@@ -282,6 +316,9 @@ class Promises:
                 PROBE, id=self.history.world.ids.new(), created_at=now, started_at=now, slots=(Slot(name, 1),)
             )
             self.services.runs.create(Creation(run, [], now, now))
+        waiting = self.services.runs.holders(sorted(self.history.world.witness.queues.slots))
+        left = {name: held - self.history.excused() for name, held in waiting.items()}
+        assert not any(left.values()), f"places of the queue are held for good: {left}"
         due = self.services.runs.due(now + timedelta(days=400), 10_000)
         ended = [lapse.run_id for lapse in due if lapse.status.terminal]
         assert not ended, f"what follows the end of {ended} was never done"

@@ -8,7 +8,7 @@ from simulation.endpoints import HOOKS
 
 from quintet.domain.definition import Plan, RetryPolicy, StepDef, Strategy
 from quintet.domain.run import VersionPolicy
-from quintet.domain.terms import RateLimit, Terms
+from quintet.domain.terms import QueueStrategy, RateLimit, Terms
 
 RATES = (
     *[()] * 6,
@@ -17,12 +17,25 @@ RATES = (
     (RateLimit(4, 300), RateLimit(1, 60, "user")),
     (RateLimit(1, 30, "user"), RateLimit(3, 300, "user")),
 )
+QUEUES: tuple[dict[str, Any], ...] = (
+    *[{}] * 3,
+    {"queue_limit": 0},
+    {"queue_limit": 1},
+    {"queue_limit": 1},
+    {"queue_limit": 3},
+    {"queue_strategy": QueueStrategy.REPLACE},
+    {"queue_strategy": QueueStrategy.REPLACE, "queue_limit": 2},
+    {"queue_strategy": QueueStrategy.PARTITIONED_REPLACE},
+    {"queue_strategy": QueueStrategy.PARTITIONED_REPLACE, "queue_limit": 2},
+    {"queue_strategy": QueueStrategy.PARTITIONED_REPLACE, "queue_partition_limit": 2, "queue_limit": 3},
+)
 CONDITIONS = ("completed", "completed", "failed", "any")
 
 
 def terms(chance: random.Random, *, merges: bool = True) -> Terms:
     """Some terms of each kind, now and then; `merges`: perhaps a debounce or a batch."""
     merging = chance.choice(("debounce", "batch", None, None, None)) if merges else None
+    queue = {} if merging else {**chance.choice(QUEUES), "start_delay": chance.choice((None, None, None, 30))}
     return Terms(
         max_concurrency=chance.choice((None, 1, 1, 2)),
         max_concurrency_per_key=chance.choice((None, None, 1, 2)),
@@ -37,6 +50,7 @@ def terms(chance: random.Random, *, merges: bool = True) -> Terms:
         compatible=chance.random() < 0.5,
         skip_if_running=chance.random() < 0.1,
         follows=True,
+        **queue,
     )
 
 

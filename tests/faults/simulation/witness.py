@@ -4,9 +4,11 @@ What is found is noted, not raised: a fault raised inside the engine would be ta
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from simulation.queues import QueueWitness
 
 from quintet.domain.job import Job
 from quintet.domain.run import Run
@@ -36,7 +38,8 @@ LIFE: dict[S | None, set[S]] = {
 class Witness:
     """Follows every run from write to write."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.queues = QueueWitness(now, self.note)
         self.broken: list[str] = []
         self.runs: dict[str, Run] = {}
         self.seen: set[tuple[str | None, str]] = set()
@@ -117,6 +120,11 @@ class Witness:
             self.note(f"{run.id} expired after its start")
         if run.item is None:  # a map's items are under their run's caps
             self._count(run)
+            self.queues.see(self._jobs.get(run.job_id), run)
+
+    def turned_away(self, job: Job, began: datetime, answer: Exception) -> None:
+        """A trigger was refused for want of a place in the queue."""
+        self.queues.turned_away(job, began, answer)
 
     def _check_start(self, run: Run) -> None:
         begun = run.started_at
@@ -217,6 +225,8 @@ class WitnessedRuns:
         return answers
 
     def _made(self, creation: Creation) -> None:
+        if creation.replaces is not None:  # in the same write, and to whoever counts before the other
+            self._witness.changed(self._runs.get(creation.replaces.change.run.id))
         inputs = [event.data["input"] for event in creation.events if event.data.get("input") is not None]
         inputs += [event.data["item"] for event in creation.events if "item" in event.data]
         given = inputs[0] if inputs else None

@@ -48,7 +48,9 @@ from quintet.settings import Settings
 
 __all__ = ["Faulty", "PortFailed", "ProcessDied", "World"]
 
-READS = frozenset({"load", "get", "tail", "due", "page", "count", "counts", "browse", "ended", "spent", "beaten"})
+READS = frozenset(
+    {"load", "get", "tail", "due", "page", "count", "counts", "browse", "ended", "spent", "beaten", "holders"}
+)
 EDGE_READS = frozenset({"revision", "of", "dependants", "last", "join", "waiting"})
 EDGE_WRITES = frozenset({"keep_last", "note", "fired", "wait", "forget"})
 """What says the same when it is said twice."""
@@ -68,7 +70,7 @@ class World:
         self.fault_rate = fault_rate
         self.clock = ManualClock()
         self.ids = SeededIds(seed, self.clock)
-        self.witness = Witness()
+        self.witness = Witness(self.clock.now)
         self.stores: dict[str, Any] = {
             "runs": WitnessedRuns(MemoryRuns(), self.witness),
             "jobs": MemoryJobs(),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from quintet.adapters.standing import slots_taken
+from quintet.adapters.standing import places_passed_on, slots_taken
 from quintet.domain.events import from_millis, to_millis
 from quintet.domain.run import Run
 from quintet.services.ports.runs import AlreadyThere, Claims, Creation, Guard, Rate, RateExceeded, SlotTaken
@@ -46,7 +46,9 @@ class Standing:
         run = creation.run
         if run.id in self.runs:
             return AlreadyThere(run.id)
-        return self.refused_claim(creation.claims, to_millis(run.created_at)) or self.full_slot(run)
+        return self.refused_claim(creation.claims, to_millis(run.created_at)) or self.full_slot(
+            run, self.passed_on(creation)
+        )
 
     def refused_claim(self, claims: Claims, now: int) -> Exception | None:
         """The first guard that another run has, else the first rate that is full."""
@@ -60,9 +62,18 @@ class Standing:
                 return RateExceeded(rate.name, from_millis(window.until))
         return None
 
-    def full_slot(self, run: Run) -> SlotTaken | None:
-        """The first slot that has no place for a new run."""
+    def passed_on(self, creation: Creation) -> list[str]:
+        """The slots of which the new run takes the place of the one that it replaces."""
+        if creation.replaces is None:
+            return []
+        old = creation.replaces.change.run
+        return [name for name in places_passed_on(creation.run, old) if old.id in self.holders.get(name, ())]
+
+    def full_slot(self, run: Run, passed_on: Sequence[str] = ()) -> SlotTaken | None:
+        """The first slot that has no place for a new run; none is needed of those in which another makes room."""
         for slot in slots_taken(run):
+            if slot.name in passed_on:
+                continue
             holders = self.holders.get(slot.name, set())
             if len(holders) >= slot.limit and run.id not in holders:
                 return SlotTaken(slot.name)
@@ -89,6 +100,10 @@ class Standing:
         """Gives a run a place of a slot."""
         self.holders.setdefault(slot, set()).add(run_id)
         self.last[slot] = run_id
+
+    def release(self, slot: str, run_id: str) -> None:
+        """Takes a run's place of a slot back, if it has one."""
+        self.holders.get(slot, set()).discard(run_id)
 
     def grant_claims(self, run_id: str, claims: Claims, now: int) -> None:
         """Gives a run the guards and places that it claims."""

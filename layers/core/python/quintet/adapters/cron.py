@@ -13,7 +13,7 @@ from cronsim import CronSim, CronSimError
 from quintet.domain.job import Job
 
 FIELDS = 5
-_LONGEST_GAP = timedelta(days=1, hours=1)
+LONGEST_GAP = timedelta(days=1, hours=1)
 """How far clocks have ever been set forward: whole days, where the date line was moved."""
 
 
@@ -60,12 +60,12 @@ def after(expression: str, timezone: str, moment: datetime) -> datetime | None:
 
 def _fired(expression: str, zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
     """The schedule's moments from shortly before another one: what the clock on the wall should show, as real time."""
-    shown = moment.astimezone(zone).replace(tzinfo=None) - _LONGEST_GAP
+    shown = moment.astimezone(zone).replace(tzinfo=None) - LONGEST_GAP
     for nominal in CronSim(expression, shown.replace(tzinfo=UTC)):
-        yield _real(nominal.replace(tzinfo=None), zone)
+        yield real_time(nominal.replace(tzinfo=None), zone)
 
 
-def _real(shown: datetime, zone: tzinfo) -> datetime:
+def real_time(shown: datetime, zone: tzinfo) -> datetime:
     """When a clock shows this: the first time of two; for a time that it skips, the moment it skips it."""
     real = shown.replace(tzinfo=zone).astimezone(UTC)
     if real.astimezone(zone).replace(tzinfo=None) == shown:
@@ -81,9 +81,13 @@ def _real(shown: datetime, zone: tzinfo) -> datetime:
 
 
 def next_moment(job: Job, moment: datetime) -> datetime | None:
-    """The first moment of a job's schedule after another: of a `cron` in its `timezone`, or one single moment, `at` (ISO 8601; UTC where
-    it names no offset). None when there is none any more."""
+    """The first moment of a job's schedule after another: of a `cron` or `quartz` in its `timezone`, or one
+    single moment, `at` (ISO 8601)."""
     schedule = job.settings.get("schedule") or {}
+    if "quartz" in schedule:
+        from quintet.adapters import quartz
+
+        return quartz.after(schedule["quartz"], schedule["timezone"], moment)
     if "at" in schedule:
         once = datetime.fromisoformat(schedule["at"])
         once = once.replace(tzinfo=UTC) if once.tzinfo is None else once.astimezone(UTC)

@@ -10,7 +10,7 @@ from quintet.domain.definition import plan_from_dict, plan_to_dict
 from quintet.domain.events import from_millis, to_millis
 from quintet.domain.job import Job, JobVersion
 from quintet.domain.run import VersionPolicy
-from quintet.domain.terms import RateLimit, Terms
+from quintet.domain.terms import QueueStrategy, RateLimit, Terms
 from quintet.services.ports.groups import JobGroup
 
 _TERMS = {
@@ -29,6 +29,10 @@ _TERMS = {
     "ps": "payload_schema",
     "g": "group",
     "f": "follows",
+    "ql": "queue_limit",
+    "qs": "queue_strategy",
+    "qp": "queue_partition_limit",
+    "sd": "start_delay",
 }
 _NO_TERMS = Terms()
 
@@ -94,6 +98,8 @@ def _terms_from_dict(view: Mapping[str, Any]) -> Terms:
     fields = {name: view[short] for short, name in _TERMS.items() if short in view}
     if "policy" in fields:
         fields["policy"] = VersionPolicy(fields["policy"])
+    if "queue_strategy" in fields:
+        fields["queue_strategy"] = QueueStrategy(fields["queue_strategy"])
     return Terms(rates=tuple(RateLimit(*rate) for rate in view.get("r", ())), **fields)
 
 

@@ -65,6 +65,8 @@ def run_to_text(run: Run) -> str:
         view["p"] = [run.parent.run_id, run.parent.path, run.parent.token]
     if run.slots:
         view["sl"] = [[slot.name, slot.limit, *([1] if slot.refuses else [])] for slot in run.slots]
+    if run.waits:
+        view["wl"] = [[slot.name, slot.limit] for slot in run.waits]
     if run.policy is not VersionPolicy.PIN:
         view["po"] = str(run.policy)
     if run.overrides != Overrides():
@@ -102,6 +104,7 @@ def run_from_text(run_id: str, project: str, text: str) -> Run:
         concurrency_key=view.get("ck"),
         parent=Parent(*view["p"]) if "p" in view else None,
         slots=tuple(Slot(name, limit, bool(refuses)) for name, limit, *refuses in view.get("sl", ())),
+        waits=tuple(Slot(name, limit) for name, limit in view.get("wl", ())),
         priority=view.get("pr", 0),
         scheduled_at=_moment(view.get("sa")),
         expires_at=_moment(view.get("xa")),

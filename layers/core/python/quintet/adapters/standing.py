@@ -1,9 +1,11 @@
 """What a run's face says of its slots, its queue and its bursts: one set of rules for every store.
 
-A run that has not started holds no slot, and only admission starts it. A started run holds all its slots until its end, paused or not.
+A run that has not started holds none of its slots but its waiting ones, and only admission starts it. A started run holds all its slots
+until its end, paused or not, and no waiting one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from quintet.domain.run import Run, Slot
 from quintet.domain.status import RunStatus
@@ -26,18 +28,33 @@ def unwakeable(run: Run) -> bool:
 
 def slots_of(run: Run) -> list[Slot]:
     """The run's slots, each name once."""
-    return list({slot.name: slot for slot in run.slots}.values())
+    return _once(run.slots)
 
 
 def slots_taken(run: Run) -> list[Slot]:
-    """The slots that a new run takes."""
-    return [] if unstarted(run) else slots_of(run)
+    """The slots that a new run takes: what it needs to be active, or to wait."""
+    return _once(run.waits) if unstarted(run) else slots_of(run)
 
 
 def slots_freed(run: Run, was: RunStatus) -> list[Slot]:
     """The slots that an ended run may have held while it `was` in that state."""
     began = run.started_at is not None or was not in ADMISSIBLE | _BEFORE_OR_BETWEEN
-    return slots_of(run) if began else []
+    return _once((*(run.slots if began else ()), *run.waits))
+
+
+def places_passed_on(new: Run, old: Run) -> list[str]:
+    """The names of the waiting slots of which a new run takes the place of the one that it replaces."""
+    held = {slot.name for slot in old.waits}
+    return [slot.name for slot in _once(new.waits) if slot.name in held]
+
+
+def admitted(run: Run) -> Run:
+    """A run's face from its admission on: it waits no more."""
+    return replace(run, waits=()) if run.waits else run
+
+
+def _once(slots: Sequence[Slot]) -> list[Slot]:
+    return list({slot.name: slot for slot in slots}.values())
 
 
 def queue_of(slots: Sequence[Slot]) -> str | None:

@@ -28,6 +28,7 @@ from quintet.services.parked import SettleParked, UntoldEnds
 from quintet.services.payloads import Payloads
 from quintet.services.ports.steps import StepCall, StepKinds
 from quintet.services.programs import Programs
+from quintet.services.queueing import Queueing
 from quintet.services.reading import Reading
 from quintet.services.settling import Settling
 from quintet.services.stops import Stops
@@ -176,8 +177,21 @@ class EngineParts(Ports):
     def trigger_run(self) -> TriggerRun:
         """Starts runs."""
         return TriggerRun(
-            self.runs, self.journal, self.payloads, self.endings, self.bursts, self.timers, self.clock, self.ids
+            self.runs,
+            self.journal,
+            self.payloads,
+            self.endings,
+            self.queueing,
+            self.bursts,
+            self.timers,
+            self.clock,
+            self.ids,
         )
+
+    @cached_property
+    def queueing(self) -> Queueing:
+        """Has runs wait."""
+        return Queueing(self.runs, self.journal, self.endings, self.clock)
 
     @cached_property
     def start_child(self) -> StartChild:

@@ -71,7 +71,11 @@ class StepDef:
     config: Mapping[str, Any] = field(default_factory=dict)
     retry: RetryPolicy = RetryPolicy()
     timeout: float | None = None
+    alert_after: float | None = None
+    """After so many seconds the step is said to be late, and goes on."""
     on_failure: OnFailure = OnFailure.FAIL
+    rescue: bool = False
+    """A root step that is enacted only once another has failed for good, before the run ends by it."""
     body: tuple["StepDef", ...] = ()
 
 
@@ -100,6 +104,8 @@ class Plan:
     steps: tuple[StepDef, ...]
     timeout: float | None = None
     reaped: bool = False
+    alert_after: float | None = None
+    """After so many seconds the run is said to be late, and goes on."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -148,12 +154,19 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         data["timeout"] = plan.timeout
     if plan.reaped:
         data["reaped"] = True
+    if plan.alert_after is not None:
+        data["alert_after"] = plan.alert_after
     return data
 
 
 def plan_from_dict(data: Mapping[str, Any]) -> Plan:
     """The plan that `plan_to_dict` wrote."""
-    return Plan(tuple(_step_from_dict(step) for step in data["steps"]), data.get("timeout"), data.get("reaped", False))
+    return Plan(
+        tuple(_step_from_dict(step) for step in data["steps"]),
+        data.get("timeout"),
+        data.get("reaped", False),
+        data.get("alert_after"),
+    )
 
 
 def _step_to_dict(step: StepDef) -> dict[str, Any]:
@@ -175,8 +188,12 @@ def _step_to_dict(step: StepDef) -> dict[str, Any]:
         }
     if step.timeout is not None:
         data["timeout"] = step.timeout
+    if step.alert_after is not None:
+        data["alert_after"] = step.alert_after
     if step.on_failure is not OnFailure.FAIL:
         data["on_failure"] = str(step.on_failure)
+    if step.rescue:
+        data["rescue"] = True
     if step.body:
         data["body"] = [_step_to_dict(inner) for inner in step.body]
     return data
@@ -202,6 +219,8 @@ def _step_from_dict(data: Mapping[str, Any]) -> StepDef:
         if retry
         else RetryPolicy(),
         timeout=data.get("timeout"),
+        alert_after=data.get("alert_after"),
         on_failure=OnFailure(data.get("on_failure", OnFailure.FAIL)),
+        rescue=data.get("rescue", False),
         body=tuple(_step_from_dict(inner) for inner in data.get("body", ())),
     )

@@ -5,7 +5,9 @@ QuintetError
 │   └── Unprocessable  well-formed, but not what the job's own schema asks for
 ├── NotFound           no such thing in the caller's project
 ├── Conflict           the thing's state does not allow this now
-│   └── Disabled       the job takes no triggers
+│   ├── Disabled       the job takes no triggers
+│   ├── QueueFull      as many of the job's runs wait as may
+│   └── NoQueue        the run can't start now, and none of the job's runs waits
 ├── Unauthenticated    no key, or not a valid one
 ├── Forbidden          a valid key without the scope
 ├── TooLarge           a body or payload above its bound
@@ -53,6 +55,14 @@ class Conflict(QuintetError):
 
 class Disabled(Conflict):
     """The job is disabled: nothing starts it."""
+
+
+class QueueFull(Conflict):
+    """As many of the job's runs wait as may."""
+
+
+class NoQueue(Conflict):
+    """The run can't start at once, and its job lets none wait."""
 
 
 class Unauthenticated(QuintetError):

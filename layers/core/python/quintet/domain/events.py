@@ -38,6 +38,8 @@ class EventType(StrEnum):
     RUN_EXPIRED = "run.expired"
     RUN_NOTED = "run.noted"  # metadata: what a program that works on the run says of it; null takes a name out
     RUN_CLEARED = "run.cleared"  # until: what the events up to this number had left at work elsewhere is stopped
+    RUN_ALERTED = "run.alerted"  # it takes longer than its plan says, and goes on
+    RUN_SET = "run.set"  # values: variables of the run by (dotted) name
     BURST_CLAIMED = "burst.claimed"  # epoch, slice, retry, invocation
     STEP_STARTED = "step.started"  # attempt, carried, deadline, leaves, total/items for a map
     STEP_CARRIED = "step.carried"  # carrier: the invocation that took the attempt
@@ -47,6 +49,8 @@ class EventType(StrEnum):
     STEP_HURRIED = "step.hurried"  # by: the rest before its next attempt is over
     STEP_SKIPPED = "step.skipped"  # reason; by, message when done by hand
     STEP_CANCELED = "step.canceled"
+    STEP_ALERTED = "step.alerted"  # the same of a step's attempt
+    STEP_RELEASED = "step.released"  # a rescue step: another has failed
     STEP_PROGRESS = "step.progress"  # done, total; reported: percent, message, step, eta (seconds)
     FRAME_OPENED = "frame.opened"  # index: an iteration of a loop, an item of a map
     LATE_REFUSED = "late.refused"  # what came too late, and why it was refused

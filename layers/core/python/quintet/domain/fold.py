@@ -1,7 +1,7 @@
 """Folds a journal into a run's state, one event at a time, at a cost that grows only with the events."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from quintet.domain.definition import Graph, OnFailure, Plan
@@ -65,6 +65,8 @@ def _started(state: RunState, event: Event) -> None:
     state.started_at = state.started_at or event.at
     if "deadline" in event.data:
         state.deadline = _moment(event.data["deadline"])
+    if state.plan.alert_after is not None:
+        state.alert_at = event.at + timedelta(seconds=state.plan.alert_after)
     if "input" in event.data:
         state.input, state.gathered = event.data["input"], []
 
@@ -107,6 +109,15 @@ def _cleared(state: RunState, event: Event) -> None:
     state.abandoned = {name: number for name, number in state.abandoned.items() if number > until}
 
 
+def _set(state: RunState, event: Event) -> None:
+    for name, value in event.data.get("values", {}).items():
+        inside = f"{name}."
+        for known in [known for known in state.variables if known.startswith(inside)]:
+            del state.variables[known]  # set anew as a whole
+        state.variables.pop(name, None)
+        state.variables[name] = value  # at the end: later ones lie over earlier ones
+
+
 def _claimed(state: RunState, event: Event) -> None:
     state.claim = Claim(event.data["epoch"], event.data["slice"], event.data["retry"], event.data["invocation"])
 
@@ -146,8 +157,27 @@ def _step_started(state: RunState, event: Event) -> None:
         state.turns[step.path] = None
     else:
         state.running[step.path] = None
+    _alert_later(state, step, event)
     if step.deadline:
         state.timed[step.path] = None
+
+
+def _alert_later(state: RunState, step: StepState, event: Event) -> None:
+    """An attempt has begun: it is late after the time that its step says."""
+    if step.define.alert_after is not None:
+        step.alert_at = event.at + timedelta(seconds=step.define.alert_after)
+        state.timed[step.path] = None
+
+
+def _step_alerted(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.alert_at = None
+    if not step.deadline:
+        state.timed.pop(step.path, None)
+
+
+def _alerted(state: RunState, event: Event) -> None:
+    state.alert_at = None
 
 
 def _drop_frames(state: RunState, step: StepState) -> None:
@@ -173,6 +203,7 @@ def _step_waiting(state: RunState, event: Event) -> None:
         state.attempts = max(state.attempts, step.attempt)
         step.token = state.number
         step.attempted_at = event.at
+        _alert_later(state, step, event)
     step.status = StepStatus.RUNNING if is_parked(event) else StepStatus.WAITING
     step.started_at = step.started_at or event.at
     step.wait = {name: value for name, value in event.data.items() if name != "trace"}
@@ -180,7 +211,7 @@ def _step_waiting(state: RunState, event: Event) -> None:
     step.decision = event.data.get("decision", step.decision)
     step.deadline = _moment(event.data.get("deadline"))
     state.waiting[step.path] = None
-    if step.deadline:
+    if step.deadline or step.alert_at:
         state.timed[step.path] = None
 
 
@@ -209,7 +240,7 @@ def _step_failed(state: RunState, event: Event) -> None:
     if "retry_at" in event.data:
         _leave(state, step)
         step.status = StepStatus.WAITING
-        step.deadline = None
+        step.deadline = step.alert_at = None
         step.wait = {"for": "retry", "until": event.data["retry_at"]}
         state.waiting[step.path] = None
         return
@@ -237,6 +268,14 @@ def _step_canceled(state: RunState, event: Event) -> None:
     step = _step(state, event)
     _abandon(state, step)
     _settle(state, step, StepStatus.CANCELED, event)
+
+
+def _step_released(state: RunState, event: Event) -> None:
+    step = _step(state, event)
+    step.unmet = 0
+    state.frame_of(step).dormant -= 1
+    state.ready[step.path] = None
+    state.fresh[step.path] = None
 
 
 def _abandon(state: RunState, step: StepState) -> None:
@@ -273,9 +312,11 @@ def _frame_opened(state: RunState, event: Event) -> None:
 
 
 def _open_frame(state: RunState, prefix: str, graph: Graph, owner: str | None, index: int | None) -> None:
-    state.frames[prefix] = Frame(prefix, graph, owner, index, open=len(graph.steps))
+    state.frames[prefix] = Frame(
+        prefix, graph, owner, index, len(graph.steps), sum(step.rescue for step in graph.steps)
+    )
     for define in graph.steps:
-        step = StepState(prefix + define.key, define, prefix, unmet=len(define.depends_on))
+        step = StepState(prefix + define.key, define, prefix, unmet=len(define.depends_on) + define.rescue)
         state.steps[step.path] = step
         if not step.unmet:
             state.ready[step.path] = None
@@ -291,7 +332,7 @@ def _settle(state: RunState, step: StepState, status: StepStatus, event: Event) 
     _leave(state, step)
     step.status = status
     step.ended_at = event.at
-    step.deadline = None
+    step.deadline = step.alert_at = None
     step.leaves = None
     step.wait = {}
     frame = state.frame_of(step)
@@ -302,6 +343,11 @@ def _settle(state: RunState, step: StepState, status: StepStatus, event: Event) 
         if not dependant.unmet and dependant.status is StepStatus.PENDING:
             state.ready[dependant.path] = None
             state.fresh[dependant.path] = None
+    if step.dormant:
+        frame.dormant -= 1
+        step.unmet = 0
+    if frame.failed_by and frame.open == frame.dormant:
+        state.failing[frame.prefix] = None  # all that could go on beside the failed step has ended
     if not frame.open:
         _close(state, frame)
 
@@ -335,6 +381,8 @@ _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.RUN_EXPIRED: _becomes(RunStatus.EXPIRED),
     EventType.RUN_NOTED: _noted,
     EventType.RUN_CLEARED: _cleared,
+    EventType.RUN_SET: _set,
+    EventType.RUN_ALERTED: _alerted,
     EventType.BURST_CLAIMED: _claimed,
     EventType.STEP_STARTED: _step_started,
     EventType.STEP_CARRIED: _step_carried,
@@ -344,6 +392,8 @@ _APPLY: dict[EventType, Callable[[RunState, Event], Any]] = {
     EventType.STEP_HURRIED: _step_hurried,
     EventType.STEP_SKIPPED: _step_skipped,
     EventType.STEP_CANCELED: _step_canceled,
+    EventType.STEP_RELEASED: _step_released,
+    EventType.STEP_ALERTED: _step_alerted,
     EventType.STEP_PROGRESS: _step_progress,
     EventType.FRAME_OPENED: _frame_opened,
     EventType.LATE_REFUSED: _nothing,

@@ -37,9 +37,24 @@ def _frame(steps: Sequence[StepDef], place: Place, body_field: str, depth: int) 
         keys.add(step.key)
     for index, step in enumerate(steps):
         found += _dependencies(step, keys, (*place, index, "dependsOn"))
+        found += _rescue(step, steps, (*place, index), depth)
         if step.body:
             found += _frame(step.body, (*place, index, "config", body_field), body_field, depth + 1)
     return found + _cycle(steps, place)
+
+
+def _rescue(step: StepDef, steps: Sequence[StepDef], place: Place, depth: int) -> list[Problem]:
+    """A rescue step stands at the root, beside the order of the others."""
+    if not step.rescue:
+        return []
+    found = []
+    if depth > 1:
+        found.append(Problem((*place, "rescue"), "only a step at the root can be a rescue", "bad_value"))
+    if step.depends_on:
+        found.append(Problem((*place, "dependsOn"), "a rescue step depends on nothing", "bad_value"))
+    if dependant := next((other for other in steps if step.key in other.depends_on), None):
+        found.append(Problem((*place, "key"), f"step {dependant.key!r} can't depend on a rescue step", "bad_value"))
+    return found
 
 
 def _dependencies(step: StepDef, keys: set[str], place: Place) -> list[Problem]:

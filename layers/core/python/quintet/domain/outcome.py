@@ -41,12 +41,14 @@ class StepError:
 class Completed:
     """The step is done; `result` is JSON, or None for a step whose result is known elsewhere (a finished wait).
 
-    `notes` are written into the run's metadata in the same commit: the little of it that lists of runs show.
+    `notes` are written into the run's metadata in the same commit: the little of it that lists of runs show. `sets` are variables of the
+    run by name (dotted: inside another), which expressions of every later step see.
     """
 
     result: Any = None
     trace: Trace | None = None
     notes: Mapping[str, Any] | None = None
+    sets: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,13 @@ class Opens:
     indexes: tuple[int, ...] = ()
 
 
-Outcome = Completed | Failed | Waits | Opens
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The step is done and ends its whole run: `status` completed | failed | canceled, with a reason for people."""
+
+    status: str
+    reason: str | None = None
+    result: Any = None
+
+
+Outcome = Completed | Failed | Waits | Opens | Ends

@@ -73,11 +73,11 @@ def cancel_inside(draft: Draft, owner: StepState) -> None:
                 cancel_frame(draft, frame)
 
 
-def cancel_frame(draft: Draft, frame: Frame) -> None:
-    """Cancels every unsettled step of a frame, innermost first."""
+def cancel_frame(draft: Draft, frame: Frame, *, but_dormant: bool = False) -> None:
+    """Cancels every unsettled step of a frame, innermost first; or all but its rescue steps."""
     for path in list(frame.paths):
         step = draft.state.steps[path]
-        if not step.status.settled:
+        if not step.status.settled and not (but_dormant and step.dormant):
             cancel_inside(draft, step)
             draft.add(EventType.STEP_CANCELED, path)
 
@@ -101,6 +101,12 @@ def overdue(draft: Draft) -> None:
         cancel_frame(draft, state.root)
         draft.add(EventType.RUN_TIMED_OUT, error={"type": "Timeout", "message": "the run's time is over"})
         return
+    if state.alert_at and draft.now >= state.alert_at:
+        draft.add(EventType.RUN_ALERTED)
+    for path in list(state.timed):
+        alert_at = state.steps[path].alert_at
+        if alert_at and draft.now >= alert_at:
+            draft.add(EventType.STEP_ALERTED, path)
     for path in list(state.timed):
         deadline = state.steps[path].deadline if path in state.timed else None
         if deadline and draft.now >= deadline:
@@ -125,6 +131,9 @@ def collapse(draft: Draft) -> None:
     while state.failing:
         prefix = next(iter(state.failing))
         frame = state.frames[prefix]
+        if frame.dormant and frame.owner is None:
+            _release(draft, frame)
+            continue
         cancel_frame(draft, frame)
         state.failing.pop(prefix, None)
         if frame.owner is None:
@@ -140,6 +149,14 @@ def _end_failed(draft: Draft, root: Frame) -> None:
     draft.add(
         _END_OF_ONE.get(error.get("type", ""), EventType.RUN_FAILED) if alone else EventType.RUN_FAILED, error=error
     )
+
+
+def _release(draft: Draft, frame: Frame) -> None:
+    """Cancels what the failure leaves behind, and lets the rescue steps begin: the run ends by the failure once they have settled."""
+    cancel_frame(draft, frame, but_dormant=True)
+    for path in [path for path in frame.paths if draft.state.steps[path].dormant]:
+        draft.add(EventType.STEP_RELEASED, path)
+    draft.state.failing.pop(frame.prefix, None)
 
 
 _END_OF_ONE = {
@@ -179,14 +196,19 @@ def blocked(state: RunState, step: StepState) -> str | None:
 
 
 def conclude(draft: Draft) -> None:
-    """Ends the run when every root step has settled: as completed, or as failed when one of them failed it."""
-    root = draft.state.root
-    if root.open or draft.state.status.terminal:
+    """Completes the run when every root step has settled, but for those that only a failure would have released."""
+    state, root = draft.state, draft.state.root
+    if root.open != root.dormant or root.failed_by is not None or state.status.terminal:
         return
-    if root.failed_by is None:
-        draft.add(EventType.RUN_COMPLETED)
-    else:
-        _end_failed(draft, root)
+    for path in [path for path in root.paths if state.steps[path].dormant]:
+        draft.add(EventType.STEP_SKIPPED, path, reason="no_failure")
+    draft.add(EventType.RUN_COMPLETED)
+
+
+def terminate(draft: Draft, end: EventType, error: dict[str, Any] | None, by: str) -> None:
+    """Ends the run at a step's word."""
+    cancel_frame(draft, draft.state.root)
+    draft.add(end, error=error, by=by if end is EventType.RUN_CANCELED else None)
 
 
 def expire(draft: Draft) -> None:
@@ -219,9 +241,11 @@ def next_moment(state: RunState, *, carried: bool = True) -> datetime | None:
 
     Without `carried` the deadlines of carried attempts are left out, which are rarely met: the sweep is timer enough for them.
     """
-    moments = [state.deadline] if state.deadline else []
+    moments = [moment for moment in (state.deadline, state.alert_at) if moment]
     steps = (state.steps[path] for path in state.timed)
-    moments += [step.deadline for step in steps if step.deadline and (carried or not step.carried)]
+    for step in steps:
+        moments += [step.alert_at] if step.alert_at else []
+        moments += [step.deadline] if step.deadline and (carried or not step.carried) else []
     moments += [from_millis(until) for path in state.waiting if (until := state.steps[path].wait.get("until"))]
     return min(moments, default=None)
 
@@ -235,7 +259,7 @@ def outputs(state: RunState) -> dict[str, Any]:
 def sinks(state: RunState) -> list[str]:
     """The keys of the root steps that nothing depends on."""
     graph = state.plan.graph
-    return [step.key for step in graph.steps if not graph.dependants[step.key]]
+    return [step.key for step in graph.steps if not graph.dependants[step.key] and not step.rescue]
 
 
 def resting_status(state: RunState) -> RunStatus:

@@ -66,6 +66,8 @@ class Run:
     concurrency_key: str | None = None
     parent: Parent | None = None
     slots: tuple[Slot, ...] = ()
+    waits: tuple[Slot, ...] = ()
+    """The waiting slots: the run holds them from its creation until it is admitted, or ends before. A started run has none."""
     priority: int = 0
     scheduled_at: datetime | None = None
     """When the run was asked to start; None: at once."""

@@ -9,7 +9,7 @@ from quintet.domain.events import from_millis, to_millis
 from quintet.domain.state import Claim, Frame, RunState, StepState
 from quintet.domain.status import RunStatus, StepStatus
 
-SHAPE = 3
+SHAPE = 4
 """Raised when what a snapshot holds changes: one of another shape is passed over, and the journal folded from its beginning."""
 
 FIRST_AT = 256
@@ -37,18 +37,20 @@ def to_dict(state: RunState) -> dict[str, Any]:
                 state.deadline,
                 state.until,
                 state.paused_at,
+                state.alert_at,
             )
         ],
         "input": state.input,
         "given": dict(state.given),
         "attempts": state.attempts,
         "notes": dict(state.notes),
+        "variables": dict(state.variables),
         "gathered": list(state.gathered),
         "error": state.error,
         "canceled_by": state.canceled_by,
         "claim": _claim_out(state.claim),
         "abandoned": state.abandoned,
-        "frames": [[f.prefix, f.owner, f.index, f.open, f.failed_by] for f in state.frames.values()],
+        "frames": [[f.prefix, f.owner, f.index, f.open, f.dormant, f.failed_by] for f in state.frames.values()],
         "steps": [_step_out(step) for step in state.steps.values()],
         "indexes": [list(index) for index in _indexes(state)],
     }
@@ -71,16 +73,18 @@ def from_dict(run_id: str, plan: Plan, data: Mapping[str, Any]) -> RunState:
         state.deadline,
         state.until,
         state.paused_at,
+        state.alert_at,
     ) = times
     state.input, state.error = data["input"], data["error"]
     state.attempts = data["attempts"]
     state.given, state.gathered = data["given"], list(data["gathered"])
     state.notes = dict(data["notes"])
+    state.variables = dict(data["variables"])
     state.canceled_by, state.claim = data["canceled_by"], Claim(*data["claim"])
     state.abandoned = dict(data["abandoned"])
-    for prefix, owner, index, open_, failed_by in data["frames"]:
+    for prefix, owner, index, open_, dormant, failed_by in data["frames"]:
         graph = plan.graph if owner is None else _body(state, owner)
-        state.frames[prefix] = Frame(prefix, graph, owner, index, open_, failed_by)
+        state.frames[prefix] = Frame(prefix, graph, owner, index, open_, dormant, failed_by)
         for step in graph.steps:
             state.steps[prefix + step.key] = StepState(prefix + step.key, step, prefix, len(step.depends_on))
     for packed in data["steps"]:
@@ -144,6 +148,8 @@ def _step_out(step: StepState) -> list[Any]:
         extras["attempted_at"] = _out(step.attempted_at)
     if step.due_at is not None:
         extras["due_at"] = _out(step.due_at)
+    if step.alert_at is not None:
+        extras["alert_at"] = _out(step.alert_at)
     if step.claim != Claim():
         extras["claim"] = _claim_out(step.claim)
     return [
@@ -166,4 +172,9 @@ def _step_in(state: RunState, packed: list[Any]) -> None:
         setattr(step, name, _READ[name](value) if name in _READ else value)
 
 
-_READ: dict[str, Callable[[Any], Any]] = {"claim": lambda packed: Claim(*packed), "attempted_at": _in, "due_at": _in}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "claim": lambda packed: Claim(*packed),
+    "attempted_at": _in,
+    "due_at": _in,
+    "alert_at": _in,
+}

@@ -51,6 +51,8 @@ class StepState:
     due_at: datetime | None = None
     """When it was due, of one that came after a rest."""
     deadline: datetime | None = None
+    alert_at: datetime | None = None
+    """When the live attempt is to be said late."""
     result: Any = None
     error: Mapping[str, Any] | None = None
     skip_reason: str | None = None
@@ -81,16 +83,22 @@ class StepState:
         """True for a step that holds a body (loop, map)."""
         return bool(self.define.body)
 
+    @property
+    def dormant(self) -> bool:
+        """True for a rescue step as long as nothing has failed."""
+        return self.define.rescue and self.unmet > 0
+
 
 @dataclass(slots=True)
 class Frame:
-    """One enactment of a list of steps; `open` counts the steps not settled yet."""
+    """One enactment of a list of steps; `open` counts the steps not settled yet, `dormant` those of them that only a failure releases."""
 
     prefix: str
     graph: Graph
     owner: str | None
     index: int | None
     open: int
+    dormant: int = 0
     failed_by: str | None = None
 
     @property
@@ -118,6 +126,7 @@ class RunState:
     ended_at: datetime | None = None
     changed_at: datetime | None = None
     deadline: datetime | None = None
+    alert_at: datetime | None = None
     until: datetime | None = None
     paused_at: datetime | None = None
     input: Any = None
@@ -126,6 +135,8 @@ class RunState:
     given: Mapping[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     """What programs that work on the run have said of it; None: taken out."""
+    variables: dict[str, Any] = field(default_factory=dict)
+    """What steps have set, by (dotted) name, as stored."""
     error: Mapping[str, Any] | None = None
     canceled_by: str | None = None
     claim: Claim = Claim()

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 ADMITTED = frozenset({RunStatus.QUEUED, RunStatus.DELAYED})
 """The states from which admission starts a run."""
 
+WAS_ACTIVE = "a run of this job was active, and it skips triggers then"
+NO_QUEUE_THEN = "it could not start at its time, and its job has no queue"
+
 
 class Upstreams(Protocol):
     """What a job's runs must wait for."""
@@ -125,8 +128,8 @@ class Admission:
         return self._admit(opened, now)
 
     def _admit(self, opened: OpenRun, now: datetime) -> Answer:
-        if self._held_back(opened):
-            return Answer(done=True)
+        if (held_back := self._held_back(opened)) is not None:
+            return held_back
         if (opens := self._closed(opened.run, now)) is not None:
             # Not all who stand in a queue are looked at each minute, which may be all that a window lasts.
             self._runs.postpone(opened.run.id, min(opens, now + QUEUE_CHECK_BEHIND))
@@ -138,8 +141,10 @@ class Admission:
         try:
             epoch = self._runs.admit(run, draft.base, draft.events, draft.now + LEASE)
         except SlotTaken as taken:
-            refused = any(slot.refuses and slot.name == str(taken) for slot in run.slots)
-            return self._skip(run.id) if refused else Answer(done=False, full=str(taken))
+            refusing = [slot for slot in run.slots if slot.refuses and slot.name == str(taken)]
+            if refusing:
+                return self._skip(run.id, WAS_ACTIVE if limits.solo(refusing[0]) else NO_QUEUE_THEN)
+            return Answer(done=False, full=str(taken))
         except AppendConflict:
             return Answer(done=True)  # another admitted or ended it
         self._bursts.start(run.id, epoch)
@@ -165,9 +170,10 @@ class Admission:
             job = self._jobs.get(run.tenant, run.job_id)
         except NotFound:  # deleted meanwhile: what was triggered still runs
             return
-        caps = {slot.name: slot for slot in limits.slots(job, run.concurrency_key)}
-        # A cap that is gone holds nobody back; one that came since begins with the runs triggered since.
-        opened.run = run = replace(run, slots=tuple(caps[slot.name] for slot in run.slots if slot.name in caps))
+        caps = {slot.name: slot.limit for slot in limits.slots(job, run.concurrency_key)}
+        # A cap that is gone holds nobody back; one that came since begins with the runs triggered since, and so does who may wait for it.
+        kept = tuple(replace(slot, limit=caps[slot.name]) for slot in run.slots if slot.name in caps)
+        opened.run = run = replace(run, slots=kept)
         pinned = run.policy is VersionPolicy.PIN or (run.policy is VersionPolicy.MINOR and not job.terms.compatible)
         if pinned or job.version == run.version:
             return
@@ -190,18 +196,20 @@ class Admission:
         opens = self._schedules.after(terms.window_cron, terms.timezone, minute - timedelta(minutes=1))
         return opens if opens is not None and opens > now else None
 
-    def _held_back(self, opened: OpenRun) -> bool:
-        """Has a run whose time has come wait for what its job depends on; True when it must."""
+    def _held_back(self, opened: OpenRun) -> Answer | None:
+        """Has a run whose time has come wait for what its job depends on, or end where none may wait; None when it need not."""
         run = opened.run
         asks = run.follows and run.parent is None and run.trigger.type != "job_completion"
         if not asks or opened.state.status is not RunStatus.DELAYED:
-            return False
+            return None
         try:
             job = self._jobs.get(run.tenant, run.job_id)
         except NotFound:
-            return False
+            return None
         if not self._upstreams().unmet(job):
-            return False
+            return None
+        if job.terms.queue_limit == 0 and not run.waits:
+            return self._skip(run.id, NO_QUEUE_THEN)
 
         def decision(current: OpenRun, draft: Draft) -> None:
             if current.state.status is RunStatus.DELAYED:
@@ -209,15 +217,15 @@ class Admission:
 
         self._journal.decide(run.id, decision)
         self._upstreams().wait_for(job, run.id)
-        return True
+        return Answer(done=True)
 
-    def _skip(self, run_id: str) -> Answer:
+    def _skip(self, run_id: str, reason: str) -> Answer:
         """Cancels an unstarted run that can't start now and that nobody lets wait."""
 
         def decision(opened: OpenRun, draft: Draft) -> None:
             if opened.state.status not in ADMITTED:
                 raise Conflict("the run has started, or ended")
-            rules.cancel_run(draft, "engine", "a run of this job was active, and it skips triggers then")
+            rules.cancel_run(draft, "engine", reason)
 
         return self._ended(run_id, decision)
 

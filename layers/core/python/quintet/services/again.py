@@ -18,6 +18,7 @@ from quintet.services.payloads import Payloads
 from quintet.services.ports.jobs import Jobs
 from quintet.services.ports.runs import Claims, SlotTaken
 from quintet.services.ports.world import Clock
+from quintet.services.queueing import refusal
 from quintet.services.trigger import Start, TriggerRun
 
 INLINE_TOTAL = 1_000_000
@@ -47,8 +48,8 @@ class RetryRun:
         step_key: str | None = None,
         by: str | None = None,
     ) -> Run:
-        """The new run, on the old run's version, input and terms, `by` somebody. Raises NotFound, Conflict (not ended), Invalid (mode,
-        step)."""
+        """The new run, on the old run's version, input and terms, `by` somebody. Raises NotFound, Conflict (not ended; its job's terms
+        refuse it), Invalid (mode, step)."""
         opened = self._journal.open(run_id)
         run, state = opened.run, opened.state
         if run.project != project:
@@ -63,8 +64,8 @@ class RetryRun:
         start = self._start(run, state, self._reused(run, state, mode, step_key), by)
         try:
             return self._trigger.start(job_of(run), self._payloads.get(state.input), start)
-        except SlotTaken:
-            raise Conflict("a run of this job is active, and it skips triggers then") from None
+        except SlotTaken as taken:
+            raise refusal(taken, start.slots, start.waits) from None
 
     def _start(self, run: Run, state: RunState, reused: list[Event], by: str | None) -> Start:
         asked = {name: value for name, value in run.asked.items() if name not in _OF_ONE_RUN}
@@ -77,22 +78,19 @@ class RetryRun:
             asked["lineage_depth"] = run.asked.get("lineage_depth", 0) + 1
         if by is not None and run.follows:
             asked["created_by"] = by
-        slots, ttl, labels = (
-            run.slots,
-            None,
-            tuple(run_labels(job_of(run), asked.get("tags", {}), asked.get("metadata", {}))),
-        )
+        job, slots, ttl = job_of(run), run.slots, None
         with suppress(NotFound):  # deleted since: its last caps hold
             job = self._jobs.get(run.tenant, run.job_id)
-            labels = tuple(run_labels(job, asked.get("tags", {}), asked.get("metadata", {})))
-            slots, ttl = (
-                (tuple(limits.slots(job, run.concurrency_key)), job.terms.ttl) if run.follows else (slots, None)
-            )
+            if run.follows or job.terms.queues:
+                slots, ttl = tuple(limits.slots(job, run.concurrency_key)), job.terms.ttl
+        labels = tuple(run_labels(job, asked.get("tags", {}), asked.get("metadata", {})))
         return Start(
             trigger=Trigger("manual", "run", run.id),
             reused=reused,
             claims=Claims(labels=labels),
             slots=slots,
+            waits=tuple(limits.waiting_slots(job, asked.get("queue_partition"))),
+            replaces=limits.replaces(job),
             concurrency_key=run.concurrency_key,
             priority=run.priority,
             expires_at=None if ttl is None else self._clock.now() + timedelta(seconds=ttl),
@@ -109,7 +107,7 @@ class RetryRun:
         taken = [
             state.steps[step.key]
             for step in topological(state.plan.steps)
-            if step.key not in again and state.steps[step.key].status is StepStatus.COMPLETED
+            if step.key not in again and not step.rescue and state.steps[step.key].status is StepStatus.COMPLETED
         ]
         # They all go into one transaction, which holds 4 MB: many small results weigh less as references.
         apart = sum(self._payloads.size(step.result) for step in taken) > INLINE_TOTAL

@@ -28,6 +28,7 @@ class Ask:
     concurrency_key: str | None = None
     debounce_key: str | None = None
     batch_key: str | None = None
+    queue_partition: str | None = None
     idempotency_key: str | None = None
     overrides: Overrides = AS_DEFINED
     asked: Mapping[str, Any] = field(default_factory=dict)

@@ -140,7 +140,7 @@ class DefineJob:
         was = self._jobs.get(project, job_id)
         now = self._clock.now()
         job = replace(was, **(changes(was) if callable(changes) else changes), updated_at=now)
-        if problems := _overloaded(job.labels):
+        if problems := [*_overloaded(job.labels), *job.terms.problems()]:
             raise Invalid(problems)
         version = None
         if plan is not None and source is not None and source != self._jobs.version(job_id, was.version).source:
@@ -175,7 +175,7 @@ class DefineJob:
         return job, JobVersion(job.version_id, job.id, 1, draft.plan, draft.source, now)
 
     def _problems(self, draft: JobDraft) -> list[Problem]:
-        return self._checks.problems(draft.plan) + _overloaded(draft.labels)
+        return [*self._checks.problems(draft.plan), *_overloaded(draft.labels), *draft.terms.problems()]
 
     def _undo(self, jobs: Sequence[Job]) -> None:
         for job in jobs:

@@ -113,7 +113,7 @@ class Journal:
         run = as_run(opened.run, opened.state)
         change = None
         if run != replace(opened.run, updated_at=run.updated_at):
-            change = Change(run, opened.run.status, _due(run, opened.run.status, opened.state, draft.now))
+            change = change_of(opened, draft)
         self._runs.append(run.id, draft.base, draft.events, change)
         opened.run = run
         if not run.status.terminal and snapshot.worth_keeping(opened.state.number, opened.snapshot_number):
@@ -140,6 +140,12 @@ class Journal:
                 continue
             return opened, value
         raise Throttled("the run is busy", retry_after=1)
+
+
+def change_of(opened: OpenRun, draft: Draft) -> Change:
+    """What a draft makes of the run's item."""
+    run = as_run(opened.run, opened.state)
+    return Change(run, opened.run.status, _due(run, opened.run.status, opened.state, draft.now))
 
 
 def _brief(error: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -31,11 +31,15 @@ class Scopes:
             "steps": results,
             "run": {"id": run.place("")[0], "jobId": run.job_id, "version": run.version},
         }
+        if state.variables:
+            scope["variables"] = self._variables(state)
         scope.update(state.given.get("position", {}))
         if "index" in state.given:
             scope["index"], scope["item"] = state.given["index"], self._payloads.get(state.given.get("item"))
         for frame in chain:
             self._position(state, frame, scope)
+        if step.define.rescue and (failed := state.root.failed_by):
+            scope["failed"] = {"step": failed, "error": dict(state.steps[failed].error or {})}
         return scope
 
     def inside(self, state: RunState, owner: str, index: int) -> dict[str, Any]:
@@ -46,6 +50,18 @@ class Scopes:
     def outputs(self, state: RunState) -> dict[str, Any]:
         """What the run produced: the results of its last steps, by key."""
         return {key: self._payloads.get(stored) for key, stored in outputs(state).items()}
+
+    def _variables(self, state: RunState) -> dict[str, Any]:
+        """The run's variables; a dotted name lies inside what the part before it names."""
+        found: dict[str, Any] = {}
+        for name, stored in state.variables.items():
+            place = found
+            *around, last = name.split(".")
+            for part in around:
+                inner = place.get(part)
+                place[part] = place = dict(inner) if isinstance(inner, dict) else {}
+            place[last] = self._payloads.get(stored)
+        return found
 
     def _chain(self, state: RunState, step: StepState) -> list[Frame]:
         """The frames around a step, outermost first."""

@@ -204,7 +204,7 @@ class Slice:
             attempt = self.engine.attempts.start(draft, self.opened.run, path, BURST_SECONDS - self.age, self._over)
             if attempt:
                 begun.append(attempt)
-            if state.failing or self._enough(draft):
+            if state.failing or state.status.terminal or self._enough(draft):
                 return
 
     def _enough(self, draft: Draft) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from quintet.domain import limits
-from quintet.domain.errors import Conflict, Disabled, QuintetError, Unprocessable
+from quintet.domain.errors import Conflict, Disabled, NoQueue, QuintetError, Unprocessable
 from quintet.domain.job import Job, with_default_input
 from quintet.domain.limits import Allowance, RateLimited
 from quintet.domain.run import Run
@@ -17,6 +17,7 @@ from quintet.services.ports.runs import AlreadyThere, Claims, Rate, RateExceeded
 from quintet.services.ports.schedules import Schedules
 from quintet.services.ports.schemas import Schemas
 from quintet.services.ports.world import Clock
+from quintet.services.queueing import NO_QUEUE, refusal
 from quintet.services.trigger import Start, TriggerRun
 
 
@@ -43,14 +44,14 @@ class Submit:
 
     def __call__(self, job: Job, ask: Ask) -> Submitted:
         """The run, new or known. Raises Disabled, Unprocessable, Conflict (key used with another payload; a run is active and the job skips
-        then), RateLimited."""
+        then), QueueFull, NoQueue, RateLimited."""
         given, hash_ = self._check(job, ask)
         start = self._start(job, ask, given, hash_)
         try:
             if merged := self._merge(job, ask, start):
                 run, how, fire_at = merged
                 return Submitted(run, how, hash_, fire_at, self._allowance(start.claims.rates))
-            start = self._held_back(start, self._unmet(job, ask))
+            start = self._held_back(job, ask, start, self._unmet(job, ask))
             run = self._trigger.start(job, ask.input, start)
         except (AlreadyThere, RateExceeded, SlotTaken) as refused:
             return self._refused(refused, start, hash_)
@@ -58,7 +59,7 @@ class Submit:
 
     def many(self, job: Job, asks: Sequence[Ask]) -> list[Submitted | QuintetError]:
         """The same for many triggers of one job, created in batches; each one's answer in its place."""
-        if job.terms.debounce_window or job.terms.batch_window or job.terms.skip_if_running:
+        if job.terms.merges or job.terms.skip_if_running or limits.replaces(job):
             return [self._caught(lambda ask=ask: self(job, ask)) for ask in asks]  # type: ignore[misc]  # binds each
         answers: list[Submitted | QuintetError | None] = [None] * len(asks)
         prepared: list[tuple[int, Any, Start, str]] = []
@@ -66,10 +67,10 @@ class Submit:
         for place, ask in enumerate(asks):
             try:
                 given, hash_ = self._check(job, ask)
+                start = self._held_back(job, ask, self._start(job, ask, given, hash_), unmet)
             except QuintetError as fault:
                 answers[place] = fault
             else:
-                start = self._held_back(self._start(job, ask, given, hash_), unmet)
                 prepared.append((place, ask.input, start, hash_))
         made = self._trigger.start_many(job, [(given, start) for _, given, start, _ in prepared])
         for (place, _, start, hash_), outcome in zip(prepared, made, strict=True):
@@ -98,10 +99,14 @@ class Submit:
         waits = job.terms.follows and ask.parent is None and ask.trigger.type != "job_completion"
         return self._upstreams.unmet(job) if waits else ()
 
-    def _held_back(self, start: Start, unmet: Sequence[object]) -> Start:
-        """Has a run wait that would begin now; of one that begins later the dependencies are looked at then."""
+    def _held_back(self, job: Job, ask: Ask, start: Start, unmet: Sequence[object]) -> Start:
+        """Has a run wait that would begin now; of one that begins later the dependencies are looked at then. Raises NoQueue where none
+        may wait."""
         later = start.at is not None and start.at > self._clock.now()
-        return replace(start, awaits="dependencies") if unmet and not later else start
+        held_back = bool(unmet) and not later
+        if (held_back or job.terms.start_delay) and ask.parent is None and job.terms.queue_limit == 0:
+            raise NoQueue(NO_QUEUE)
+        return replace(start, awaits="dependencies") if held_back else start
 
     def _start(self, job: Job, ask: Ask, given: Any, hash_: str) -> Start:
         now = self._clock.now()
@@ -118,16 +123,21 @@ class Submit:
             if job.terms.follows
             else dict(ask.asked)
         )
+        if ask.queue_partition is not None:
+            asked["queue_partition"] = ask.queue_partition
+        awaited = ask.parent is not None
         return Start(
             trigger=ask.trigger,
             run_id=ask.run_id,
             parent=ask.parent,
             depth=ask.depth,
-            at=self._begin(job, ask.at, now),
+            at=self._begin(job, ask, now),
             claims=Claims(
                 guards_of(job, ask, hash_, now), rates_of(job, given, ask.tags), tuple(labels_of(job, ask, metadata))
             ),
-            slots=tuple(limits.slots(job, ask.concurrency_key)),
+            slots=tuple(limits.slots(job, ask.concurrency_key, awaited=awaited)),
+            waits=() if awaited else tuple(limits.waiting_slots(job, ask.queue_partition)),
+            replaces=limits.replaces(job),
             concurrency_key=ask.concurrency_key,
             priority=ask.priority,
             expires_at=None if ttl is None else now + timedelta(seconds=ttl),
@@ -138,11 +148,19 @@ class Submit:
             asked=asked,
         )
 
-    def _begin(self, job: Job, at: datetime | None, now: datetime) -> datetime | None:
+    def _begin(self, job: Job, ask: Ask, now: datetime) -> datetime | None:
         """When the run may begin: the moment asked for, or the first minute of the job's window from then on."""
+        at = self._asked_at(job, ask, now)
         wanted = max(at or now, now)
         opens = self._opens(job, wanted)
         return opens if opens > wanted else at
+
+    @staticmethod
+    def _asked_at(job: Job, ask: Ask, now: datetime) -> datetime | None:
+        """The moment asked for, None: now; after the job's start delay, which no run is put off by that another waits for."""
+        if not job.terms.start_delay or ask.parent is not None:
+            return ask.at
+        return max(ask.at or now, now) + timedelta(seconds=job.terms.start_delay)
 
     def _opens(self, job: Job, wanted: datetime) -> datetime:
         """The first moment from `wanted` on within the job's execution window."""
@@ -191,7 +209,7 @@ class Submit:
             case RateExceeded():
                 raise self._limited(refused, start.claims.rates)
             case SlotTaken():
-                raise Conflict("a run of this job is active, and it skips triggers then")
+                raise refusal(refused, start.slots, start.waits)
         raise refused
 
     def _spend(self, duplicate: AlreadyThere, start: Start) -> Exception | None:
@@ -226,15 +244,27 @@ class Submit:
             yield f"it would be debounced for {job.terms.debounce_window} s"
         elif job.terms.batch_window is not None:
             yield f"it would be gathered into a batch for {job.terms.batch_window} s"
-        if start.at is not None and start.at != ask.at:
+        if job.terms.start_delay and start.at is not None:
+            yield f"it would be delayed for {job.terms.start_delay} s"
+        now = self._clock.now()
+        wanted = max(self._asked_at(job, ask, now) or now, now)
+        if start.at is not None and self._opens(job, wanted) > wanted:
             yield f"outside the execution window: it would start at {start.at.isoformat()}"
         if unmet:
             yield f"it would wait for {unmet} of the job's dependencies"
+        if start.waits or job.terms.queue_limit == 0:
+            yield from self._warnings_of_queue(job, start, later=bool(unmet) or start.at is not None)
         allowance = self._allowance(start.claims.rates)
         if allowance is not None and not allowance.remaining:
             yield f"the job's rate limit is met until {allowance.resets_at.isoformat()}"
         if start.expires_at is not None and start.at is not None and start.at >= start.expires_at:
             yield "it would expire before it starts"
+
+    def _warnings_of_queue(self, job: Job, start: Start, *, later: bool) -> Iterator[str]:
+        held = self._runs.holders([slot.name for slot in (*start.slots, *start.waits)])
+        refused = not limits.accepts(start.slots, start.waits, held, replaces=start.replaces, later=later)
+        if refused or (job.terms.queue_limit == 0 and job.terms.start_delay):
+            yield "the job's queue is full, or it has none: the run would be refused"
 
     @staticmethod
     def _caught(trigger: Callable[[], Submitted]) -> Submitted | QuintetError:

@@ -1,6 +1,6 @@
 """Starts runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from quintet.services.journal import Journal
 from quintet.services.payloads import Payloads
 from quintet.services.ports.runs import NO_CLAIMS, AlreadyThere, Claims, Creation, Guard, Runs, SlotTaken
 from quintet.services.ports.world import Bursts, Clock, Ids, Timers
+from quintet.services.queueing import Queueing
 from quintet.services.terms import DUE_GRACE, LEASE, QUEUE_CHECK, RESTING_CHECK
 
 MANUAL = Trigger()
@@ -27,7 +28,8 @@ class Start:
 
     `at` delays the start; `gathered` makes it a batch that begins with one payload; `marks` are those of the trigger that makes a run into
     which others merge (None: any other run); `awaits` names what must come before the start (dependencies). `reused` are step events that
-    a retry takes over from the run before. The rest is as in Run.
+    a retry takes over from the run before. `waits` are taken if the run does not start at once; with `replaces`, from the last run that
+    holds the first of them. The rest is as in Run.
     """
 
     trigger: Trigger = MANUAL
@@ -41,6 +43,8 @@ class Start:
     reused: Sequence[Event] = ()
     claims: Claims = NO_CLAIMS
     slots: tuple[Slot, ...] = ()
+    waits: tuple[Slot, ...] = ()
+    replaces: bool = False
     concurrency_key: str | None = None
     priority: int = 0
     expires_at: datetime | None = None
@@ -60,6 +64,7 @@ class TriggerRun:
         journal: Journal,
         payloads: Payloads,
         endings: Endings,
+        queueing: Queueing,
         bursts: Bursts,
         timers: Timers,
         clock: Clock,
@@ -69,6 +74,7 @@ class TriggerRun:
         self._journal = journal
         self._payloads = payloads
         self._endings = endings
+        self._queueing = queueing
         self._bursts = bursts
         self._timers = timers
         self._clock = clock
@@ -110,29 +116,40 @@ class TriggerRun:
             return self._runs.get(known.run_id)
 
     def start(self, job: Job, given: Any, start: Start) -> Run:
-        """The new run. Raises AlreadyThere, RateExceeded; SlotTaken only for a slot of nobody's queue (`refuses`)."""
+        """The new run. Raises AlreadyThere, RateExceeded; SlotTaken only for a slot of nobody's queue (`refuses`), or a waiting one."""
         creation = self._creation(job, given, start)
         if creation.run.status is not RunStatus.EXECUTING:
-            self._runs.create(creation)
+            self._queueing.wait(creation, replaces=start.replaces)
             self._see_to_start(creation.run)
             return creation.run
-        return self._start_or_queue(creation)
+        return self._start_or_queue(creation, start)
 
     def start_many(self, job: Job, given: Sequence[tuple[Any, Start]]) -> list[Run | Exception]:
         """The same for many at once, in few transactions: each one's run, or what `start` would have raised for it."""
         creations = [self._creation(job, one, start) for one, start in given]
-        # Which of many fit into the slots is for the queue to say: taken one by one, each would be a transaction to lose.
+        # Which of many fit into the slots is for the queue to say: taken one by one, each would be a transaction to lose. Where few may
+        # wait, those that can start at once must not take the others' places.
+        few = {slot.name for _, start in given if start.waits for slot in start.slots}
+        behind = {name for name in sorted(few) if self._runs.next_queued(name)}
         creations = [
-            _queued(one) if one.run.slots and one.run.status is RunStatus.EXECUTING else one for one in creations
+            _queued(one, start) if _had_better_wait(one, start, behind) else one
+            for one, (_, start) in zip(creations, given, strict=True)
         ]
-        answers = self._runs.create_many(creations)
-        made: list[Run | Exception] = [fault or one.run for one, fault in zip(creations, answers, strict=True)]
+        made = self._created(creations)
+        left = [place for place, (one, fault) in enumerate(zip(creations, made, strict=True)) if _may_wait(one, fault)]
+        waiting = self._created([_queued(creations[place], given[place][1]) for place in left])
+        for place, outcome in zip(left, waiting, strict=True):
+            made[place] = outcome
         new = [run for run in made if isinstance(run, Run)]
         self._bursts.start_many([(run.id, 1) for run in new if run.status is RunStatus.EXECUTING])
         for run in new:
             self._see_to_start(run)
         self._endings.admit_next(*{slot.name for run in new if run.status is RunStatus.QUEUED for slot in run.slots})
         return made
+
+    def _created(self, creations: Sequence[Creation]) -> list[Run | Exception]:
+        answers = self._runs.create_many(creations) if creations else []
+        return [fault or one.run for one, fault in zip(creations, answers, strict=True)]
 
     def _creation(self, job: Job, given: Any, start: Start) -> Creation:
         now = self._clock.now()
@@ -160,7 +177,7 @@ class TriggerRun:
         else:
             timeout = self._journal.plan(run.job_id, run.version).timeout
             deadline = {} if timeout is None else {"deadline": to_millis(now + timedelta(seconds=timeout))}
-            run = replace(run, started_at=now)
+            run = replace(run, started_at=now, waits=())
             begin.append(Event(EventType.RUN_STARTED, now, None, deadline))
             return Creation(run, begin, now + LEASE, due, start.claims)
         return Creation(run, begin, None, _before_expiry(due, run), start.claims)
@@ -169,19 +186,20 @@ class TriggerRun:
         if run.scheduled_at is not None and run.status in {RunStatus.DELAYED, RunStatus.WAITING}:
             self._timers.start(run.id, run.scheduled_at)
 
-    def _start_or_queue(self, creation: Creation) -> Run:
+    def _start_or_queue(self, creation: Creation, start: Start) -> Run:
         run = creation.run
-        if not any(self._runs.next_queued(slot.name) for slot in run.slots):
+        # Where nobody waits nobody is passed over.
+        if all(slot.refuses for slot in run.slots) or not any(self._runs.next_queued(slot.name) for slot in run.slots):
             try:
                 self._runs.create(creation)
             except SlotTaken as taken:
-                if any(slot.refuses and slot.name == str(taken) for slot in run.slots):
+                if not _may_wait(creation, taken):
                     raise
             else:
                 self._bursts.start(run.id, 1)
                 return run
-        queued = _queued(creation)  # behind whoever took the slot
-        self._runs.create(queued)
+        queued = _queued(creation, start)  # behind whoever took the slot
+        self._queueing.wait(queued, replaces=start.replaces)
         # The slot may have been freed between the refusal and now, when nobody stood in the queue yet to be let in.
         self._endings.admit_next(*(slot.name for slot in run.slots))
         return queued.run
@@ -201,6 +219,7 @@ def _run(job: Job, start: Start, run_id: str, now: datetime) -> Run:
         concurrency_key=start.concurrency_key,
         parent=start.parent,
         slots=start.slots,
+        waits=start.waits,
         priority=start.priority,
         scheduled_at=None if start.at is None else from_millis(to_millis(start.at)),
         expires_at=start.expires_at,
@@ -213,10 +232,26 @@ def _run(job: Job, start: Start, run_id: str, now: datetime) -> Run:
     )
 
 
-def _queued(creation: Creation) -> Creation:
+def _had_better_wait(creation: Creation, start: Start, behind: Collection[str]) -> bool:
+    """True for one of many that stands in its slots' queue at once, `behind` others or to be let in together."""
+    run = creation.run
+    if run.status is not RunStatus.EXECUTING or all(slot.refuses for slot in run.slots):
+        return False
+    return not start.waits or any(slot.name in behind for slot in run.slots)
+
+
+def _may_wait(creation: Creation, fault: object) -> bool:
+    """True for a run that was to start at once and was refused a slot for which it may wait."""
+    run = creation.run
+    if not isinstance(fault, SlotTaken) or run.status is not RunStatus.EXECUTING:
+        return False
+    return not any(slot.refuses and slot.name == str(fault) for slot in run.slots)
+
+
+def _queued(creation: Creation, start: Start) -> Creation:
     """The creation of a run that would have started at once, as one that stands in its slots' queue."""
     now = creation.run.created_at
-    run = replace(creation.run, status=RunStatus.QUEUED, started_at=None)
+    run = replace(creation.run, status=RunStatus.QUEUED, started_at=None, waits=start.waits)
     queued = Event(EventType.RUN_QUEUED, now, None, {"slots": [slot.name for slot in run.slots]})
     due = _before_expiry(now + QUEUE_CHECK, run)
     return Creation(run, [*creation.events[:-1], queued], None, due, creation.claims)

@@ -20,6 +20,7 @@ from quintet.steps.subrun import SubrunKind
 from quintet.steps.switch import SwitchKind
 from quintet.steps.task import TaskKind
 from quintet.steps.task_works import task_works
+from quintet.steps.terminate import TerminateKind
 from quintet.steps.tools import TaskTools, Tools
 from quintet.steps.user_code import Runner
 from quintet.steps.wait import WaitKind
@@ -51,6 +52,7 @@ def step_kinds(tools: Tools) -> Mapping[str, StepKind]:
         InputKind(expressions),
         SubrunKind(expressions, tools.start_child),
         SetKind(expressions),
+        TerminateKind(expressions),
     )
     if tools.subscriptions is not None:
         kinds += (EventKind(expressions, tools.subscriptions),)

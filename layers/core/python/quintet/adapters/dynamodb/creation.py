@@ -1,11 +1,12 @@
 """Runs made: one in one transaction, or many in few, and who is refused by what."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from quintet.adapters.claims import Standing
+from quintet.adapters.dynamodb.changes import changed, freed
 from quintet.adapters.dynamodb.claims import Claimant, claiming, opening, places, read_standing, slot_of
 from quintet.adapters.dynamodb.items import (
     HEAD_BYTES,
@@ -19,18 +20,21 @@ from quintet.adapters.dynamodb.items import (
     size,
 )
 from quintet.adapters.dynamodb.journal import JournalReads, journal_puts
-from quintet.adapters.dynamodb.slots import count_all, counters_of, slot_key, take
+from quintet.adapters.dynamodb.slots import count_all, counters_of, pass_on, slot_key, take
 from quintet.adapters.dynamodb.table import Item, Operation, Refused, text
-from quintet.adapters.standing import slots_taken, unstarted
-from quintet.domain.errors import QuintetError, Throttled, TooLarge
+from quintet.adapters.standing import slots_freed, slots_taken, unstarted
+from quintet.domain.errors import AppendConflict, QuintetError, Throttled, TooLarge
 from quintet.domain.events import from_millis, to_millis
-from quintet.services.ports.runs import AlreadyThere, Claims, Creation, Rate, SlotTaken
+from quintet.domain.run import Run
+from quintet.domain.status import RunStatus
+from quintet.services.ports.runs import AlreadyThere, Claims, Creation, Rate, Replacement, SlotTaken
 
 MOST_OPERATIONS = 100  # of a transaction
 MOST_BYTES = 3_500_000  # it holds 4 MB
 OPERATION_BYTES = 300  # of what is no item of its own
 GROUP_TRIES = 3  # before the creations of a group are done one by one
 TRIES = 25  # each one lost means that another's claim was granted
+REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Prepared:
     claimant: Claimant
     touched: frozenset[tuple[str, str]]
     length: int
+    last_parts: Sequence[Chunk] = ()
+    """The end of the journal of the run that it replaces."""
 
     @property
     def claims_anything(self) -> bool:
@@ -59,13 +65,15 @@ class Trial:
     faults: list[Exception | None]
     made: list[Prepared]
     opening: set[str]
+    places: dict[str, Operation] = field(default_factory=dict)
+    """By slot how a place goes from a replaced run to the one that replaces it."""
 
 
 class CreationBook(JournalReads):
     """The part of port Runs that makes runs, and claims for them."""
 
     def create(self, creation: Creation) -> None:
-        """Writes a new run. Raises AlreadyThere, RateExceeded, SlotTaken, TooLarge."""
+        """Writes a new run. Raises AlreadyThere, RateExceeded, SlotTaken, AppendConflict, TooLarge."""
         (fault,) = self._make([_prepared(creation)])
         if fault is not None:
             raise fault
@@ -116,22 +124,26 @@ class CreationBook(JournalReads):
             return [fault] * len(group)
 
     def _make(self, group: Sequence[Prepared]) -> list[Exception | None]:
-        # Alone it is tried without a look: most claims are granted. Of many that claim, some are likely to be refused.
-        look = len(group) > 1 and any(one.claims_anything for one in group)
+        # Alone it is tried without a look: most claims are granted. Of many that claim, some are likely to be refused. Who takes over a
+        # place must know the others that hold one.
+        look = any(one.creation.replaces or (len(group) > 1 and one.claims_anything) for one in group)
         trial = _trial(group, self._standing(group) if look else Standing(), known=look)
         for tried in range(1, TRIES + 1):
             try:
                 if trial.made:
-                    self.table.transact(partial(_operations, trial.made, trial.opening))
+                    self.table.transact(partial(_operations, trial))
             except Refused as refused:
                 if len(group) == 1 and (fault := _plain_fault(group[0], refused)):
                     return [fault]
+                changed_meanwhile = REPLACED in refused.labels
             else:
                 left = group[len(trial.faults) :]
                 return [*trial.faults, *(self._answered(left) if left else [])]
             if len(group) > 1 and tried == GROUP_TRIES:
                 return [self._answered([one])[0] for one in group]
             trial = _trial(group, self._standing(group), known=True)
+            if changed_meanwhile and trial.made:
+                return [AppendConflict("the run that was to be replaced has changed")]
         raise Throttled("too many claims of one name at once", retry_after=1)
 
     def _standing(self, group: Sequence[Prepared]) -> Standing:
@@ -153,26 +165,49 @@ def _trial(group: Sequence[Prepared], standing: Standing, *, known: bool) -> Tri
                 return trial
             guards |= named
             rates |= counted
+            trial.places.update(_passed_on(one.creation, standing))
             standing.grant(one.creation)
             trial.made.append(one)
         trial.faults.append(fault)
     return trial
 
 
-def _operations(group: Sequence[Prepared], opened: set[str], tried: int) -> list[Operation]:
+def _passed_on(creation: Creation, standing: Standing) -> Iterator[tuple[str, Operation]]:
+    if creation.replaces is not None:
+        old = creation.replaces.change.run.id
+        for name in standing.passed_on(creation):
+            yield name, pass_on(name, standing.holders[name], old, creation.run.id)
+
+
+def _operations(trial: Trial, tried: int) -> list[Operation]:
+    group = trial.made
     asked: list[Operation] = []
     takers: dict[str, list[str]] = {}
     limits: dict[str, int] = {}
+    moves: list[tuple[Run, RunStatus | None]] = []
     for one in group:
-        run = one.creation.run
+        run, old = one.creation.run, one.creation.replaces
+        moves.append((run, None))
+        if old is not None:
+            moves.append((old.change.run, old.change.was))
+            asked += _replaced(one, old)
         asked.append(("run", "Put", {"Item": one.meta, "ConditionExpression": "attribute_not_exists(pk)"}))
         asked += journal_puts(run.id, one.parts)
         for slot in slots_taken(run):
             takers.setdefault(slot.name, []).append(run.id)
             limits[slot.name] = min(slot.limit, limits.get(slot.name, slot.limit))
-    asked += claiming([one.claimant for one in group], opened)
-    asked += [take(name, limits[name], run_ids) for name, run_ids in takers.items()]
-    return [*asked, *count_all([(one.creation.run, None) for one in group], tried)]
+    asked += claiming([one.claimant for one in group], trial.opening)
+    for name, run_ids in takers.items():
+        asked.append(trial.places.get(name) or take(name, limits[name], run_ids))
+    return [*asked, *count_all(moves, tried)]
+
+
+def _replaced(one: Prepared, old: Replacement) -> Iterator[Operation]:
+    """The end of the run that makes room; labelled `replaced` where it may have changed meanwhile. What the new one takes of the same slots
+    is not its affair."""
+    for _, verb, params in (*journal_puts(old.change.run.id, one.last_parts), changed(old.change)):
+        yield REPLACED, verb, params
+    yield from freed(old.change, but=[slot.name for slot in slots_taken(one.creation.run)])
 
 
 def _plain_fault(one: Prepared, refused: Refused) -> Exception | None:
@@ -196,12 +231,18 @@ def _prepared(creation: Creation) -> Prepared:
     touched = {(run_key(run.id), META), *((run_key(run.id), journal_key(part.first)) for part in parts)}
     touched |= places(claimant) | {slot_key(slot.name) for slot in slots_taken(run)}
     touched |= {(partition, "") for partition in counters_of(run)}
+    last_parts: Sequence[Chunk] = ()
+    if (old := creation.replaces) is not None:
+        last_parts = chunks(old.base, old.events)
+        touched |= {(run_key(old.change.run.id), journal_key(part.first)) for part in last_parts}
+        touched |= {slot_key(slot.name) for slot in slots_freed(old.change.run, old.change.was)}
+        touched |= {(run_key(old.change.run.id), META), *((one, "") for one in counters_of(old.change.run))}
     if len(touched) > MOST_OPERATIONS:
         raise TooLarge(
             f"a run with {len(claims.labels)} labels and {len(parts)} parts is above what one transaction holds"
         )
     length = size(meta) + sum(len(part.text.encode()) for part in parts) + OPERATION_BYTES * len(touched)
-    return Prepared(creation, meta, parts, claimant, frozenset(touched), length)
+    return Prepared(creation, meta, parts, claimant, frozenset(touched), length, last_parts)
 
 
 def _head_in(meta: Item, parts: list[Chunk]) -> list[Chunk]:
@@ -220,6 +261,12 @@ def _groups(ready: Sequence[tuple[int, Prepared]]) -> Iterator[list[tuple[int, P
     group: list[tuple[int, Prepared]] = []
     touched, held = set[tuple[str, str]](), 0
     for one in ready:
+        if one[1].creation.replaces is not None:  # what it touches it touches alone
+            if group:
+                yield group
+            yield [one]
+            group, touched, held = [], set(), 0
+            continue
         together = touched | one[1].touched
         if group and (len(together) > MOST_OPERATIONS or held + one[1].length > MOST_BYTES):
             yield group

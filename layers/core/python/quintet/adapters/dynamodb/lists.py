@@ -13,7 +13,7 @@ from quintet.adapters.dynamodb.items import (
     run_key,
     run_of,
 )
-from quintet.adapters.dynamodb.slots import counted, slot_key
+from quintet.adapters.dynamodb.slots import counted, holders_of, slot_key
 from quintet.adapters.dynamodb.table import Item, Table, text
 from quintet.domain.events import to_millis
 from quintet.domain.run import Run
@@ -86,6 +86,11 @@ class RunLists:
         )
         ids = (str(entry["queue_rank"]["S"]).partition("#")[2] for entry in entries)
         return next((run_id for run_id in ids if run_id not in passed_over), None)
+
+    def holders(self, slots: Sequence[str]) -> dict[str, frozenset[str]]:
+        """By slot the runs that hold a place of it."""
+        found = self.table.get_many(slot_key(slot) for slot in dict.fromkeys(slots))
+        return {slot: frozenset(holders_of(found.get(slot_key(slot)))) for slot in slots}
 
     def last_holders(self, slots: Sequence[str]) -> dict[str, Run]:
         """By slot the run that took a place of it last."""

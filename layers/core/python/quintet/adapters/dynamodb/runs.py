@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from quintet.adapters.dynamodb.beats import BeatBook
 from quintet.adapters.dynamodb.browse import RunBrowse
+from quintet.adapters.dynamodb.changes import QUEUE_KEYS, changed, freed, update
 from quintet.adapters.dynamodb.claims import slot_of
 from quintet.adapters.dynamodb.creation import CreationBook
 from quintet.adapters.dynamodb.items import (
     META,
     Chunk,
     chunks,
-    due_item,
     face_item,
     queue_item,
     run_key,
@@ -25,16 +24,13 @@ from quintet.adapters.dynamodb.leases import LeaseBook, change, lease_values
 from quintet.adapters.dynamodb.lists import RunLists
 from quintet.adapters.dynamodb.maps import MapBook
 from quintet.adapters.dynamodb.slots import count, free, has_room, take
-from quintet.adapters.dynamodb.table import Item, Operation, Refused, Table, key, number, text
-from quintet.adapters.standing import ADMISSIBLE, queue_of, slots_freed, slots_of
+from quintet.adapters.dynamodb.table import Item, Operation, Refused, Table, number, text
+from quintet.adapters.standing import ADMISSIBLE, admitted, slots_of
 from quintet.domain.errors import AppendConflict, NotFound
 from quintet.domain.events import Event
 from quintet.domain.run import Run
 from quintet.domain.status import RunStatus
 from quintet.services.ports.runs import Change, SlotTaken
-
-_QUEUE_KEYS = ("queue_slot", "queue_rank")
-_LEASE_KEYS = ("lease_until", "dirty", "due_shard", "due_at")
 
 
 class DynamoRuns(CreationBook, LeaseBook, RunLists, RunBrowse, MapBook, BeatBook):
@@ -51,10 +47,8 @@ class DynamoRuns(CreationBook, LeaseBook, RunLists, RunBrowse, MapBook, BeatBook
         parts = chunks(base, events)
 
         def operations(tried: int) -> list[Operation]:
-            asked = [*journal_puts(run_id, parts), _changed(change), *count(change.run, change.was, tried)]
-            if change.run.status.terminal:
-                asked += [free(slot.name, run_id) for slot in slots_freed(change.run, change.was)]
-            return asked
+            written = [*journal_puts(run_id, parts), changed(change), *count(change.run, change.was, tried)]
+            return written + freed(change)
 
         try:
             self.table.transact(operations)
@@ -107,44 +101,11 @@ class DynamoRuns(CreationBook, LeaseBook, RunLists, RunBrowse, MapBook, BeatBook
         raise SlotTaken(full)
 
 
-def _update(run: Run, attributes: Item, remove: Sequence[str], condition: str, values: Item) -> Operation:
-    """Changes the run's item within a transaction."""
-    names = {f"#a{place}": name for place, name in enumerate(attributes)}
-    taken = {f":a{place}": value for place, value in enumerate(attributes.values())}
-    expression = "SET " + ", ".join(f"{name} = :{name[1:]}" for name in names)
-    update: dict[str, Any] = {
-        "Key": key(run_key(run.id), META),
-        "UpdateExpression": expression + (f" REMOVE {', '.join(remove)}" if remove else ""),
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": taken | values,
-    }
-    return "run", "Update", update
-
-
-def _changed(change: Change) -> Operation:
-    run = change.run
-    attributes = face_item(run) | ({} if change.due_at is None else due_item(run.id, change.due_at))
-    remove: list[str] = []
-    if run.status.terminal:
-        attributes["active"] = {"BOOL": False}
-        remove += _LEASE_KEYS
-    if run.status is RunStatus.QUEUED and change.was is not RunStatus.QUEUED:
-        attributes |= queue_item(run, queue_of(run.slots))
-    elif run.status is not RunStatus.QUEUED and change.was in ADMISSIBLE:
-        remove += _QUEUE_KEYS
-    if change.was is not RunStatus.EXECUTING:
-        remove.append("pending")
-    condition = "project_status = :was AND attribute_not_exists(ended)"
-    values = {":was": text(status_key(run.project, change.was))}
-    return _update(run, attributes, [name for name in remove if name not in attributes], condition, values)
-
-
 def _admission(
     run: Run, parts: Sequence[Chunk], lease_until: datetime, epoch: int, was: RunStatus, tried: int
 ) -> list[Operation]:
     lease = lease_values(run.id, lease_until)
-    attributes = face_item(run) | {
+    attributes = face_item(admitted(run)) | {
         "active": {"BOOL": True},
         "epoch": number(epoch),
         "lease_until": lease[":lease"],
@@ -153,6 +114,7 @@ def _admission(
     }
     condition = "project_status = :was AND epoch = :epoch"
     values = {":was": text(status_key(run.project, was)), ":epoch": number(epoch - 1)}
-    admitted = _update(run, attributes, (*_QUEUE_KEYS, "pending", "dirty"), condition, values)
+    begun = update(run, attributes, (*QUEUE_KEYS, "pending", "dirty"), condition, values)
     taken = [take(slot.name, slot.limit, [run.id]) for slot in slots_of(run)]
-    return [*journal_puts(run.id, parts), admitted, *taken, *count(run, was, tried)]
+    left = [free(name, run.id) for name in {slot.name: None for slot in run.waits}]
+    return [*journal_puts(run.id, parts), begun, *taken, *left, *count(run, was, tried)]

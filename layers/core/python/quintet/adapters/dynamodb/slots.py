@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from quintet.adapters.dynamodb.table import Item, Operation, Table, key, number, text
@@ -37,6 +37,18 @@ def free(name: str, run_id: str) -> Operation:
         "ExpressionAttributeValues": {":me": {"SS": [run_id]}},
     }
     return "free", "Update", update
+
+
+def pass_on(name: str, holders: Collection[str], old: str, new: str) -> Operation:
+    """Gives a run's place to another, if these are the slot's holders still; labelled `pass`."""
+    values = {":were": {"SS": sorted(holders)}, ":are": {"SS": sorted({*holders, new} - {old})}, ":last": text(new)}
+    update = {
+        "Key": key(*slot_key(name)),
+        "UpdateExpression": "SET holders = :are, last_holder = :last",
+        "ConditionExpression": "holders = :were",
+        "ExpressionAttributeValues": values,
+    }
+    return "pass", "Update", update
 
 
 def has_room(table: Table, run: Run, name: str) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from quintet.adapters.memory.journal import Kept, to_the_millisecond
+from quintet.adapters.memory.journal import to_the_millisecond
 from quintet.adapters.memory.lists import MemoryLists
-from quintet.adapters.standing import ADMISSIBLE, slots_freed, slots_of
-from quintet.domain.errors import AppendConflict, NotFound
+from quintet.adapters.standing import ADMISSIBLE, admitted, slots_of
 from quintet.domain.events import Event, from_millis, to_millis
 from quintet.domain.run import Run
 from quintet.services.ports.runs import Change, Lapse, SlotTaken, StoredRun
@@ -23,12 +22,6 @@ class MemoryRuns(MemoryLists):
         self._beats: dict[str, datetime] = {}
 
     # --- reading one run -------------------------------------------------------------------------------------------------------
-
-    def _kept(self, run_id: str) -> Kept:
-        kept = self._runs.get(run_id)
-        if kept is None:
-            raise NotFound(f"no run {run_id}")
-        return kept
 
     def load(self, run_id: str) -> StoredRun:
         """The run with its newest snapshot and later events. Raises NotFound."""
@@ -51,23 +44,10 @@ class MemoryRuns(MemoryLists):
     def append(self, run_id: str, base: int, events: Sequence[Event], change: Change | None = None) -> None:
         """Writes events `base`+1, ... and the run's changed item. Raises AppendConflict when another was first."""
         with self._lock:
-            kept = self._kept(run_id)
-            if len(kept.journal) != base:
-                raise AppendConflict(f"run {run_id} is at {len(kept.journal)}, not {base}")
+            kept = self._fitting(run_id, base, change)
             if change is not None:
                 self._change(kept, change)
             kept.write(events)
-
-    def _change(self, kept: Kept, change: Change) -> None:
-        if kept.status is not change.was or kept.status.terminal:
-            raise AppendConflict(f"run {kept.id} is {kept.status}, not {change.was}")
-        kept.face(change.run)
-        if change.run.status.terminal:
-            kept.still(change.due_at)
-            for slot in slots_freed(change.run, change.was):
-                self._standing.holders.get(slot.name, set()).discard(kept.id)
-        elif change.due_at is not None:
-            kept.due_at = to_the_millisecond(change.due_at)
 
     def keep_snapshot(self, run_id: str, number: int, snapshot: Mapping[str, Any]) -> None:
         """Keeps the fold up to event `number`, unless a newer one is kept."""
@@ -120,9 +100,7 @@ class MemoryRuns(MemoryLists):
     def admit(self, run: Run, base: int, events: Sequence[Event], lease_until: datetime) -> int:
         """Gives a queued run its slots and makes it active; the epoch. Raises AppendConflict, SlotTaken."""
         with self._lock:
-            kept = self._kept(run.id)
-            if len(kept.journal) != base:
-                raise AppendConflict(f"run {run.id} is at {len(kept.journal)}, not {base}")
+            kept = self._fitting(run.id, base)
             if kept.status not in ADMISSIBLE:
                 raise SlotTaken(f"run {run.id} is {kept.status}")
             if full := self._standing.full_slot(run):
@@ -130,7 +108,9 @@ class MemoryRuns(MemoryLists):
                 raise full
             for slot in slots_of(run):
                 self._standing.hold(slot.name, run.id)
-            kept.face(run)
+            for slot in run.waits:
+                self._standing.release(slot.name, run.id)
+            kept.face(admitted(run))
             kept.write(events)
             return kept.drive(lease_until)
 
@@ -139,6 +119,11 @@ class MemoryRuns(MemoryLists):
         with self._lock:
             waiting = [kept for kept in self._runs.values() if kept.queued_at == slot and kept.id not in passed_over]
         return min(waiting, key=lambda kept: kept.rank).id if waiting else None
+
+    def holders(self, slots: Sequence[str]) -> dict[str, frozenset[str]]:
+        """By slot the runs that hold a place of it."""
+        with self._lock:
+            return {slot: frozenset(self._standing.holders.get(slot, ())) for slot in slots}
 
     def last_holders(self, slots: Sequence[str]) -> dict[str, Run]:
         """By slot the run that took a place of it last."""

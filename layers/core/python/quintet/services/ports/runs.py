@@ -98,7 +98,8 @@ class Creation:
     """A new run with the beginning of its journal.
 
     A queued run enters its slots' queue; a started one takes its slots and, with `lease_until`, is active at epoch 1; a delayed one, or one
-    that waits or pauses before its start (no `started_at`), does neither.
+    that waits or pauses before its start (no `started_at`), does neither. One that has not started takes its waiting slots. `replaces`: a
+    waiting run that makes room for it.
     """
 
     run: Run
@@ -106,6 +107,7 @@ class Creation:
     lease_until: datetime | None = None
     due_at: datetime | None = None
     claims: Claims = NO_CLAIMS
+    replaces: "Replacement | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,8 @@ class Runs(Protocol):
     def create(self, creation: Creation) -> None:
         """Writes a new run and counts it.
 
-        Raises AlreadyThere (its id first, then guards in order), RateExceeded, SlotTaken, in this order.
+        Raises AlreadyThere (its id first, then guards in order), RateExceeded, SlotTaken, AppendConflict (the run that it replaces has
+        changed), in this order.
         """
         ...
 
@@ -191,7 +194,7 @@ class Runs(Protocol):
         ...
 
     def admit(self, run: Run, base: int, events: Sequence[Event], lease_until: datetime) -> int:
-        """Gives a queued run its slots and makes it active; the epoch. Raises SlotTaken, AppendConflict."""
+        """Gives a queued run its slots for its waiting ones, and makes it active; the epoch. Raises SlotTaken, AppendConflict."""
         ...
 
     def keep_item(self, run_id: str, token: int, index: int, outcome: Mapping[str, Any]) -> None:
@@ -204,6 +207,10 @@ class Runs(Protocol):
 
     def next_queued(self, slot: str, passed_over: Collection[str] = ()) -> str | None:
         """The run that stands first in a slot's queue (highest priority, then oldest), of those not passed over."""
+        ...
+
+    def holders(self, slots: Sequence[str]) -> dict[str, frozenset[str]]:
+        """By slot the runs that hold a place of it; strongly consistent, one request a hundred."""
         ...
 
     def last_holders(self, slots: Sequence[str]) -> dict[str, Run]:
@@ -272,3 +279,13 @@ class Change:
     due_at: datetime | None = None
     """For an ended run: when the sweep should repeat what follows its end, until `forget_due`; it has no due time else. For any other:
     its new due time (None: the one it has)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A waiting run that ends in the transaction that makes another in its place, with the events `base`+1, ...: no moment is without
+    either. Of the waiting slots that both have, the new one takes its place; the others are given back."""
+
+    base: int
+    events: Sequence[Event]
+    change: Change

@@ -1,0 +1,1 @@
+"""The Workflow service: low-code workflows of connectors, scripts, human input and control tasks."""
