@@ -19,7 +19,6 @@ from quintet.domain.status import RunStatus, StepStatus
 from quintet.services import attempts
 
 CHUNK = 25
-BREAKS = (OnFailure.FAIL, OnFailure.FAIL_LATER)
 VERBS = ("skip", "skip", "complete", "retry")
 
 

@@ -30,10 +30,6 @@ class SimKind:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def leaves(self, step: Any) -> str | None:
-        """Nothing."""
-        return None
-
     def conclude(self, call: StepCall, ended: Mapping[str, Any]) -> Outcome:
         """Never called: only one kind parks work."""
         raise AssertionError
