@@ -2,6 +2,8 @@
 # GNU make 4.3, Python 3.11 or newer (another one: make PYTHON=python3.12 ...). QUINTET_* settings pass through.
 
 PYTHON ?= python3
+# How many processes run the tests side by side.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -26,7 +28,7 @@ run: $(READY) ## the server in the foreground (QUINTET_PORT, QUINTET_HOME, QUINT
 	@$(BIN)/quintet run
 
 test: lint $(SPARK) ## everything that CI checks
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 test-long: $(READY) ## the campaigns of minutes: 10,000 simulated histories and the like
 	$(BIN)/pytest -m long
