@@ -1,6 +1,7 @@
 """The table of all routes of all APIs, read from the APIs themselves, with a body for each that needs one."""
 
 import importlib
+import importlib.util
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +15,12 @@ import quintet.dialects
 from quintet.web.api import Api
 from quintet.web.gate import scope_of
 
-DIALECTS = sorted(module.name for module in pkgutil.iter_modules(quintet.dialects.__path__))
+DIALECTS = sorted(
+    module.name
+    for module in pkgutil.iter_modules(quintet.dialects.__path__)
+    if importlib.util.find_spec(f"quintet.dialects.{module.name}.app")
+)
+"""Those that are served: what another is to stand on has no app yet."""
 MARK = "marked-as-the-owners"
 """Is in the name, slug, tag or payload of every thing of the owner's project."""
 

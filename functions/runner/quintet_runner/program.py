@@ -6,6 +6,7 @@ import json
 import math
 import os
 import resource
+import signal
 import sys
 import types
 from collections.abc import Iterable
@@ -33,6 +34,8 @@ _SCALARS = (str, int, bool, type(None))
 
 def main(request_fd: int, report_fd: int) -> None:
     """Runs what the request says and reports one letter (R result, E error) and JSON."""
+    # A server that was started in the background ignores SIGINT, and would hand that on: code is to hear when it must end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(request_fd, "rb") as source:
         request = json.load(source)
     over = _beside("rows_main.py") if request["kind"] == "rows" else None

@@ -21,9 +21,10 @@ Place = tuple[str, str]
 
 _examples = count()
 PLACES = st.sampled_from([*[("p", "rows/a")] * 6, ("p", "a"), ("p#rows/a", "a"), ("q", "rows/a")])
+FRACTIONS = st.decimals(allow_nan=False, allow_infinity=False).filter(lambda n: n != n.to_integral_value())
 BODIES = st.dictionaries(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=2),
-    st.integers(-(10**40), 10**40) | st.decimals(allow_nan=False, allow_infinity=False) | st.none() | st.booleans(),
+    st.integers(-(10**40), 10**40) | FRACTIONS | st.none() | st.booleans(),
     max_size=2,
 )
 STEPS = st.lists(

@@ -174,7 +174,7 @@ def test_parameters_are_an_object(tasks: TasksDesk, body: object) -> None:
     assert answer.error.startswith("params:" if isinstance(body, dict) else "body:")
 
 
-@pytest.mark.parametrize("moment", ["jobs.by_slug", "collections.named", "runs.next_queued", "runs.create"])
+@pytest.mark.parametrize("moment", ["jobs.by_slug", "collections.named", "runs.create"])
 def test_a_task_is_started_once_at_a_time(tasks: TasksDesk, moment: str) -> None:
     """Of two starts one is refused, wherever the other comes in between."""
     tasks.task()

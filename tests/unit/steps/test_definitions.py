@@ -143,4 +143,4 @@ def test_timeouts_have_a_maximum(desk: Any, kind: str) -> None:
 def test_the_registry_names_every_kind(desk: Any) -> None:
     """Each kind is found under its own name."""
     assert all(desk.kinds[name].name == name for name in desk.kinds)
-    assert {name for name in desk.kinds if desk.kinds[name].pure} == {"set", "switch", "wait", "input"}
+    assert {name for name in desk.kinds if desk.kinds[name].pure} == {"set", "switch", "wait", "input", "terminate"}
