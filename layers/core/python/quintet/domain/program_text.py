@@ -5,13 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from quintet.domain.errors import Invalid, Problem
 from quintet.domain.program import JSON, PYTHON, SQL
+from quintet.domain.urls import address_fault
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-MAX_URL = 8192
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 4000
 """Of all headers of a program together, as JSON: they are kept in the vault."""
@@ -100,18 +99,7 @@ def endpoint_of(text: str) -> Endpoint:
 def _url_fault(url: Any) -> str | None:
     if not isinstance(url, str) or not url.strip():
         return "required: the address to call"
-    if len(url) > MAX_URL:
-        return f"has {len(url)} characters; at most {MAX_URL} are allowed"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        return f"is not a URL: {error}"
-    if parts.scheme.lower() not in ("http", "https"):
-        return "must begin with http:// or https://"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user name or password; send an Authorization header"
-    return None if parts.hostname else "has no host"
+    return address_fault(url)
 
 
 def _header_problems(headers: Any) -> list[Problem]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from quintet.domain.outcome import StepError
+from quintet.domain.urls import MAX_URL, address_fault
 from quintet.services.ports.http import HttpAnswer, HttpFault
 from quintet.steps.fields import text
 
@@ -22,20 +23,9 @@ UNTOLD = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authent
 
 def url_fault(value: Any) -> str | None:
     """What is wrong with a URL as written; one with a template inside is judged when it is rendered."""
-    if fault := text(8192)(value):
+    if fault := text(MAX_URL)(value):
         return fault
-    if "{%" in value:
-        return None
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError as error:
-        return f"is not a URL: {error}"
-    if parts.scheme.lower() not in ("http", "https"):
-        return "must begin with http:// or https://"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user name or password; send an Authorization header"
-    return None if parts.hostname else "has no host"
+    return None if "{%" in value else address_fault(value)
 
 
 def header_text(value: Any) -> str:
